@@ -1,0 +1,106 @@
+//! What a broker promises: a task that was published is run until it has one outcome, by one
+//! worker at a time, whatever dies.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use protocol::{Attempt, ExecutionId, Lease, Outcome, Spent, Task, TaskId};
+
+/// Why a broker did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The broker is shut down; nothing more will come.
+    #[error("the broker is closed")]
+    Closed,
+    /// A large value could not be put aside.
+    #[error("cannot keep {path}")]
+    Keep {
+        /// The file that was to be kept.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// The coordinator's side of a broker, for one execution.
+pub trait TaskProducer: Send + Sync {
+    /// Hands over tasks, each to the queue of its worker type. When this returns, the broker holds
+    /// all of them; after an error it may hold some, and publishing all of them again is harmless.
+    fn publish(&self, tasks: Vec<Arc<Task>>) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Takes back every task that no worker has leased, including those that wait for a retry, and
+    /// names them. Their outcomes will not come. Leased ones go on and report.
+    fn withdraw(&self) -> BoxFuture<'_, Result<Vec<TaskId>, Error>>;
+
+    /// Waits for news; never returns an empty one. Outcomes come at least once.
+    fn news(&self) -> BoxFuture<'_, Result<News, Error>>;
+
+    /// Says that all outcomes up to and including this news are durable, so that the broker may
+    /// forget them. News that was never acknowledged comes again to the next coordinator.
+    fn acknowledge(&self, receipt: Receipt) -> BoxFuture<'_, Result<(), Error>>;
+}
+
+/// What happened to an execution's tasks since the last news.
+#[derive(Debug, Default)]
+pub struct News {
+    /// For [`TaskProducer::acknowledge`]; grows from news to news.
+    pub receipt: Receipt,
+    /// How tasks ended.
+    pub outcomes: Vec<Outcome>,
+    /// Tasks that a worker has been running for a while. Not every lease is told: a short task's
+    /// outcome is news enough.
+    pub leased: Vec<TaskId>,
+    /// Tasks told as leased that are back in their queue, or wait for a retry.
+    pub released: Vec<TaskId>,
+}
+
+/// Position of a piece of news in the order in which they came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Receipt(pub u64);
+
+/// A worker's side of a broker, for one session.
+pub trait TaskConsumer: Send + Sync {
+    /// Waits for a task and leases it. Call it once for each free slot and no more: what was
+    /// returned is this session's to run. `None` means that the broker is closed for good.
+    /// Dropping the future leases nothing.
+    fn lease(&self) -> BoxFuture<'_, Result<Option<Delivery>, Error>>;
+
+    /// Ends a leased task with its outcome. Refused (`Stale`) when the lease is no longer ours; the
+    /// outcome then counts for nothing.
+    fn complete(&self, lease: Lease, outcome: Outcome) -> BoxFuture<'_, Result<Settled, Error>>;
+
+    /// Ends an attempt that failed but is to be tried again after a delay. The delay is not spent
+    /// in any worker.
+    fn retry(&self, lease: Lease, failed: Attempt, after: Duration) -> BoxFuture<'_, Result<Settled, Error>>;
+
+    /// Puts a file aside for a task's result and returns the URL under which it can be read. The
+    /// file is moved or copied; it lives as long as the execution's record.
+    fn keep<'a>(&'a self, execution: &'a ExecutionId, file: &'a Path) -> BoxFuture<'a, Result<String, Error>>;
+}
+
+/// A leased task.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The execution it belongs to.
+    pub execution: ExecutionId,
+    /// The task.
+    pub task: Arc<Task>,
+    /// The right to run this attempt.
+    pub lease: Lease,
+    /// How earlier attempts ended, by cause.
+    pub spent: Spent,
+    /// Evidence of earlier attempts, oldest first; of many only the last few.
+    pub failed_attempts: Vec<Attempt>,
+}
+
+/// Whether an attempt's end was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// It counts.
+    Accepted,
+    /// The lease was lost before; it counts for nothing.
+    Stale,
+}

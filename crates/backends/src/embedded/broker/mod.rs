@@ -1,0 +1,16 @@
+//! The broker in memory.
+
+mod board;
+mod consumer;
+mod handle;
+mod inbox;
+mod job;
+mod keep;
+mod lease;
+mod producer;
+mod slots;
+mod sweeper;
+
+pub use consumer::EmbeddedConsumer;
+pub use handle::EmbeddedBroker;
+pub use producer::EmbeddedProducer;

@@ -1,0 +1,93 @@
+//! Where an execution's files are, and how they are replaced.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use protocol::ExecutionId;
+
+use crate::store::Error;
+
+/// The files of one execution.
+#[derive(Debug, Clone)]
+pub(super) struct Directory {
+    pub(super) id: ExecutionId,
+    path: PathBuf,
+}
+
+impl Directory {
+    pub(super) fn new(executions: &Path, id: &ExecutionId) -> Self {
+        Self { id: id.clone(), path: executions.join(id.as_str()) }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The record and all outcomes. It gets this name once it is complete, so it exists exactly if
+    /// the execution does.
+    pub(super) fn database(&self) -> PathBuf {
+        self.path.join("store.redb")
+    }
+
+    /// The same while it is being made.
+    pub(super) fn new_database(&self) -> PathBuf {
+        self.path.join("store.redb.new")
+    }
+
+    /// Locked by whoever holds the execution; says who that is.
+    pub(super) fn owner(&self) -> PathBuf {
+        self.path.join("owner")
+    }
+
+    /// A copy of the record, for those who must not open the database while it is held.
+    pub(super) fn record(&self) -> PathBuf {
+        self.path.join("record.json")
+    }
+
+    /// How far the execution is. Newer than the record whenever it is there.
+    pub(super) fn live(&self) -> PathBuf {
+        self.path.join("live.json")
+    }
+
+    /// Files that were put aside for results.
+    pub(super) fn kept(&self) -> PathBuf {
+        self.path.join("kept")
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.database().exists()
+    }
+}
+
+/// Replaces a file such that readers see the old or the new content. Not durable by itself.
+pub(super) fn replace(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let partial = path.with_extension("part");
+    let write = || {
+        File::create(&partial)?.write_all(content)?;
+        fs::rename(&partial, path)
+    };
+    write().map_err(medium("write", path))
+}
+
+/// Removes a file that may be there.
+pub(super) fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(medium("remove", path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Makes names in a directory durable.
+pub(super) fn sync(directory: &Path) -> Result<(), Error> {
+    File::open(directory).and_then(|directory| directory.sync_all()).map_err(medium("write", directory))
+}
+
+/// Says what could not be done to which file.
+pub(super) fn medium<E>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Error
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let place = path.display().to_string();
+    move |source| Error::Medium { action, place, source: source.into() }
+}

@@ -1,0 +1,122 @@
+//! The store's handle.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use protocol::{ExecutionId, ExecutionRecord};
+
+use super::checkpoint::EmbeddedCheckpoint;
+use super::database::Database;
+use super::directory::{Directory, medium, remove, sync};
+use super::hold::Hold;
+use super::view;
+use crate::store::{Checkpoint, Error, Store, View};
+
+/// A store in a directory: a folder per execution with one database file, small copies for those
+/// who look, and the files that were kept for results.
+#[derive(Debug, Clone)]
+pub struct EmbeddedStore {
+    executions: PathBuf,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in `state_dir`, which is made if it does not exist.
+    ///
+    /// # Errors
+    /// If the directory cannot be made.
+    pub fn open(state_dir: PathBuf) -> Result<Self, Error> {
+        let executions = state_dir.join("executions");
+        fs::create_dir_all(&executions).map_err(medium("create", &executions))?;
+        Ok(Self { executions })
+    }
+
+    /// Where files for an execution's results are kept.
+    pub fn kept_dir(&self, id: &ExecutionId) -> PathBuf {
+        self.directory(id).kept()
+    }
+
+    fn directory(&self, id: &ExecutionId) -> Directory {
+        Directory::new(&self.executions, id)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        action: &'static str,
+        place: &Path,
+        run: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        // A file that something else has overwritten may make the database panic.
+        tokio::task::spawn_blocking(run).await.unwrap_or_else(|panic| Err(medium(action, place)(panic)))
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn create(&self, record: ExecutionRecord) -> BoxFuture<'_, Result<Arc<dyn Checkpoint>, Error>> {
+        let directory = self.directory(&record.id);
+        Box::pin(async move {
+            let (place, executions) = (directory.database(), self.executions.clone());
+            self.blocking("create", &place, move || create(&executions, directory, record)).await
+        })
+    }
+
+    fn resume<'a>(&'a self, id: &'a ExecutionId) -> BoxFuture<'a, Result<Arc<dyn Checkpoint>, Error>> {
+        let directory = self.directory(id);
+        Box::pin(async move {
+            let place = directory.database();
+            self.blocking("open", &place, move || resume(directory)).await
+        })
+    }
+
+    fn view<'a>(&'a self, id: &'a ExecutionId) -> BoxFuture<'a, Result<View, Error>> {
+        let directory = self.directory(id);
+        Box::pin(async move {
+            let place = directory.database();
+            self.blocking("read", &place, move || view::view(&directory)).await
+        })
+    }
+
+    fn list(&self) -> BoxFuture<'_, Result<Vec<View>, Error>> {
+        let executions = self.executions.clone();
+        Box::pin(async move { self.blocking("read", &self.executions, move || view::list(&executions)).await })
+    }
+}
+
+fn create(executions: &Path, directory: Directory, record: ExecutionRecord) -> Result<Arc<dyn Checkpoint>, Error> {
+    let exists = || Error::Exists { id: directory.id.clone() };
+    fs::create_dir_all(directory.path()).map_err(medium("create", directory.path()))?;
+    if directory.exists() {
+        return Err(exists());
+    }
+    let hold = match Hold::to_write(&directory) {
+        // Somebody creates it at this moment.
+        Err(Error::Busy { .. }) => return Err(exists()),
+        other => other?,
+    };
+    if directory.exists() {
+        return Err(exists());
+    }
+    // What a crash left half made has only this name and is worth nothing.
+    let unfinished = directory.new_database();
+    remove(&unfinished)?;
+    let database = Database::create(&unfinished, &record)?;
+    let path = directory.database();
+    fs::rename(&unfinished, &path).map_err(medium("create", &path))?;
+    sync(directory.path())?;
+    sync(executions)?;
+    let database = database.renamed(&path);
+    Ok(Arc::new(EmbeddedCheckpoint::new(database, record, directory, hold)?))
+}
+
+fn resume(directory: Directory) -> Result<Arc<dyn Checkpoint>, Error> {
+    if !directory.exists() {
+        return Err(Error::Unknown { id: directory.id });
+    }
+    let hold = Hold::to_write(&directory)?;
+    let database = Database::open(&directory.database(), &directory.id)?;
+    let mut record = database.record()?;
+    record.incarnation += 1;
+    database.write_record(&record)?;
+    Ok(Arc::new(EmbeddedCheckpoint::new(database, record, directory, hold)?))
+}

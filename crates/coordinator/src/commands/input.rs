@@ -1,0 +1,117 @@
+//! What commands read: specs, variables, standard input, the state directory.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal as _, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use backends::embedded::EmbeddedStore;
+use otaman::Registry;
+use otaman::spec::{self, Catalog, Spec};
+use serde_json::Value as Json;
+
+use super::{Stop, say};
+use crate::cli::Common;
+
+/// A spec's text, and how to call it.
+pub(crate) struct Text {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Reads a spec; `-` is standard input.
+pub(crate) fn read_spec(path: &Path) -> Result<Text, Stop> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).context("reading the spec from standard input")?;
+        return Ok(Text { name: "-".to_owned(), bytes });
+    }
+    let bytes = std::fs::read(path)
+        .map_err(|error| Stop::Usage(format!("error: cannot read the spec {}: {error}", path.display())))?;
+    Ok(Text { name: path.display().to_string(), bytes })
+}
+
+/// Parses `--var` options.
+pub(crate) fn variables(options: &[String]) -> Result<BTreeMap<String, Json>, Stop> {
+    let mut variables = BTreeMap::new();
+    for option in options {
+        let (name, value) =
+            spec::parse_variable(option).map_err(|error| Stop::Usage(format!("error: --var {option}: {error}")))?;
+        if variables.insert(name.clone(), value).is_some() {
+            return Err(Stop::Usage(format!("error: --var {name} is given twice")));
+        }
+    }
+    Ok(variables)
+}
+
+/// All that is linked into this program.
+pub(crate) fn registry() -> Result<Arc<Registry>, Stop> {
+    let registry = Registry::linked()
+        .map_err(|problems| Stop::Usage(format!("error: this program's operations and flows do not fit together:\n{problems}")))?;
+    Ok(Arc::new(registry))
+}
+
+/// What specs are checked against.
+pub(crate) fn catalog() -> Result<Catalog, Stop> {
+    Ok(Catalog::new(&*registry()?))
+}
+
+/// Checks a spec; all its problems at once.
+pub(crate) fn parse(text: &Text, variables: &BTreeMap<String, Json>, catalog: &Catalog) -> Result<Spec, Stop> {
+    spec::parse(&text.name, &text.bytes, variables, catalog)
+        .map_err(|problems| Stop::Usage(problems.to_string()))
+}
+
+/// Says what a spec asks for that has no effect here.
+pub(crate) fn show_notes(spec: &Spec) {
+    for note in &spec.notes {
+        say(&format!("note: {note}"));
+    }
+}
+
+/// Opens the store of embedded executions.
+pub(crate) fn store(common: &Common) -> Result<EmbeddedStore, Stop> {
+    Ok(EmbeddedStore::open(state_dir(common)?)?)
+}
+
+/// `--state-dir`, else `otaman` below `$XDG_STATE_HOME`, else below `~/.local/state`.
+pub(crate) fn state_dir(common: &Common) -> Result<PathBuf, Stop> {
+    let from_env = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    common
+        .state_dir
+        .clone()
+        .or_else(|| Some(from_env("XDG_STATE_HOME")?.join("otaman")))
+        .or_else(|| Some(from_env("HOME")?.join(".local/state/otaman")))
+        .ok_or_else(|| Stop::Usage("error: neither HOME nor XDG_STATE_HOME is set; name a directory with --state-dir".to_owned()))
+}
+
+/// Whether the spec reads standard input, as `"lines": "-"`.
+pub(crate) fn reads_standard_input(text: &Text) -> bool {
+    fn looks(spec: &Json) -> bool {
+        match spec {
+            Json::Object(fields) => fields.iter().any(|(key, value)| key == "lines" && value == "-" || looks(value)),
+            Json::Array(items) => items.iter().any(looks),
+            _ => false,
+        }
+    }
+    serde_json::from_slice(&text.bytes).is_ok_and(|spec| looks(&spec))
+}
+
+/// Copies standard input into a temporary file below `directory`, since it can be read only once.
+pub(crate) fn spool_standard_input(text: &Text, directory: &Path) -> Result<tempfile::NamedTempFile, Stop> {
+    if text.name == "-" {
+        let problem = "error: the spec itself came from standard input, so its \"lines\": \"-\" has nothing to read; \
+                       put one of them in a file";
+        return Err(Stop::Usage(problem.to_owned()));
+    }
+    if std::io::stdin().is_terminal() {
+        say("reading lines from standard input; end with Ctrl-D");
+    }
+    let context = || format!("copying standard input below {}", directory.display());
+    std::fs::create_dir_all(directory).with_context(context)?;
+    let mut file = tempfile::NamedTempFile::new_in(directory).with_context(context)?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut file).with_context(context)?;
+    file.as_file().sync_all().with_context(context)?;
+    Ok(file)
+}

@@ -1,0 +1,103 @@
+//! `coordinator operations`: what specs may use.
+
+use std::process::ExitCode;
+
+use otaman::{Info, Kind};
+use serde_json::{Value as Json, json};
+
+use super::input;
+use super::{Stop, print, print_json};
+use crate::cli::OperationsArgs;
+use crate::display::table;
+
+pub(crate) fn run(args: &OperationsArgs) -> Result<ExitCode, Stop> {
+    let catalog = input::catalog()?;
+    let mut infos: Vec<&Info> =
+        catalog.infos().filter(|info| args.tags.iter().all(|tag| info.tags.contains(tag))).collect();
+    infos.sort_by(|a, b| (a.kind.as_str(), &a.name, &a.version).cmp(&(b.kind.as_str(), &b.name, &b.version)));
+    match &args.name {
+        None if args.json => print_json(&infos)?,
+        None => list(&infos)?,
+        Some(name) => {
+            let found: Vec<&Info> = infos.into_iter().filter(|info| info.name.as_str() == name).collect();
+            if found.is_empty() {
+                let problem = format!("error: no operation or flow is named {name:?}; see `coordinator operations`");
+                return Err(Stop::Usage(problem));
+            }
+            if args.json { print_json(&found)? } else { show(&found)? }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(infos: &[&Info]) -> Result<(), Stop> {
+    let rows = infos.iter().map(|info| {
+        let summary = info.description.lines().next().unwrap_or_default();
+        let worker_type = if info.kind == Kind::Operation { info.worker_type.as_str() } else { "" };
+        [
+            info.kind.as_str().to_owned(),
+            info.name.to_string(),
+            info.version.to_string(),
+            worker_type.to_owned(),
+            info.tags.join(" "),
+            summary.to_owned(),
+        ]
+    });
+    let text = table(["KIND", "NAME", "VERSION", "WORKER TYPE", "TAGS", "DESCRIPTION"], rows);
+    print(|out| writeln!(out, "{text}"))
+}
+
+fn show(infos: &[&Info]) -> Result<(), Stop> {
+    print(|out| {
+        for info in infos {
+            writeln!(out, "{} {} {}", info.kind.as_str(), info.name, info.version)?;
+            if !info.description.is_empty() {
+                writeln!(out, "\n{}", info.description.trim_end())?;
+            }
+            writeln!(out)?;
+            if info.kind == Kind::Operation {
+                writeln!(out, "worker type: {}", info.worker_type)?;
+            }
+            for (label, text) in [
+                ("tags", info.tags.join(", ")),
+                ("author", info.author.clone().unwrap_or_default()),
+                ("requires", requirements(info)),
+            ] {
+                if !text.is_empty() {
+                    writeln!(out, "{label}: {text}")?;
+                }
+            }
+            writeln!(out, "arguments:")?;
+            for (name, line) in arguments(&info.arguments) {
+                writeln!(out, "  {name}: {line}")?;
+            }
+            writeln!(out)?;
+        }
+        Ok(())
+    })
+}
+
+fn requirements(info: &Info) -> String {
+    let each = info.requires.iter().map(|requirement| format!("{}@{}", requirement.name, requirement.versions));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Each argument with its type, whether it must be given, and its description.
+fn arguments(schema: &Json) -> Vec<(String, String)> {
+    let empty = json!({});
+    let properties = schema.get("properties").unwrap_or(&empty).as_object();
+    let is_required = |name: &str| {
+        schema.get("required").and_then(Json::as_array).is_some_and(|names| names.iter().any(|known| known == name))
+    };
+    let line = |name: &str, argument: &Json| {
+        let of_type = match argument.get("type") {
+            Some(Json::String(name)) => name.clone(),
+            Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" or "),
+            _ => "any".to_owned(),
+        };
+        let need = if is_required(name) { "required" } else { "optional" };
+        let description = argument.get("description").and_then(Json::as_str).unwrap_or_default();
+        format!("{of_type}, {need}. {}", description.replace('\n', " ")).trim_end().to_owned()
+    };
+    properties.into_iter().flatten().map(|(name, argument)| (name.clone(), line(name, argument))).collect()
+}

@@ -1,0 +1,53 @@
+//! `coordinator plan`: counts the tasks of a spec without running any.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use otaman::Resolve;
+
+use super::{Stop, input, print, print_json};
+use crate::cli::{Common, PlanArgs};
+use crate::display::table;
+use crate::plan::Plan;
+
+pub(crate) fn run(common: &Common, args: &PlanArgs) -> Result<ExitCode, Stop> {
+    let text = input::read_spec(&args.spec.spec)?;
+    let mut catalog = input::catalog()?;
+    let spooled = match input::reads_standard_input(&text) {
+        true => Some(input::spool_standard_input(&text, &std::env::temp_dir())?),
+        false => None,
+    };
+    if let Some(file) = &spooled {
+        catalog = catalog.with_standard_input(file.path().to_owned());
+    }
+    let catalog = Arc::new(catalog);
+    let spec = input::parse(&text, &input::variables(&args.spec.variables)?, &catalog)?;
+    if !common.quiet {
+        input::show_notes(&spec);
+    }
+    let root = crate::root::call(&spec.root);
+    let resolver: Arc<dyn Resolve> = catalog;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting")?;
+    let plan = runtime.block_on(crate::plan::plan(root, &resolver, None))?;
+    if args.json { print_json(&plan)? } else { show(&plan)? }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(plan: &Plan) -> Result<(), Stop> {
+    let rows = plan.operations.iter().map(|planned| {
+        [planned.operation.to_string(), planned.worker_type.to_string(), planned.tasks.to_string()]
+    });
+    let text = table(["OPERATION", "WORKER TYPE", "TASKS"], rows);
+    print(|out| {
+        writeln!(out, "{text}")?;
+        writeln!(out, "{} tasks in all", plan.tasks)?;
+        for flow in &plan.undecided {
+            writeln!(out, "at least: flow {flow} decides by results what comes next")?;
+        }
+        for flow in &plan.failing {
+            writeln!(out, "fails: flow {flow}")?;
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,18 @@
+//! `coordinator validate`: checks a spec without running it.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::{Stop, input, say};
+use crate::cli::{Common, SpecArgs};
+
+pub(crate) fn run(common: &Common, args: &SpecArgs) -> Result<ExitCode, Stop> {
+    let text = input::read_spec(&args.spec)?;
+    let catalog = Arc::new(input::catalog()?);
+    let spec = input::parse(&text, &input::variables(&args.variables)?, &catalog)?;
+    if !common.quiet {
+        input::show_notes(&spec);
+        say(&format!("{} is valid", text.name));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,29 @@
+//! Times for people.
+
+use std::time::{Duration, SystemTime};
+
+use protocol::to_unix_micros;
+
+/// A length of time with two units at most: `850ms`, `12.3s`, `4m 10s`, `2h 5m`, `3d 4h`.
+pub(crate) fn length(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{}ms", duration.as_millis()),
+        1..60 => format!("{:.1}s", duration.as_secs_f64()),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+/// How long ago a moment was, in microseconds since 1970.
+pub(crate) fn ago(moment_us: u64) -> String {
+    let now = to_unix_micros(SystemTime::now());
+    format!("{} ago", length(Duration::from_secs(now.saturating_sub(moment_us) / 1_000_000)).replace("0ms", "0s"))
+}
+
+/// A moment, in microseconds since 1970, as RFC 3339 in UTC, to the second.
+pub(crate) fn moment(moment_us: u64) -> String {
+    let moment = SystemTime::UNIX_EPOCH + Duration::from_micros(moment_us);
+    humantime::format_rfc3339_seconds(moment).to_string()
+}

@@ -1,0 +1,22 @@
+//! The coordinator: expands flows, schedules their tasks and remembers how they ended.
+//!
+//! The [`engine`] decides and is pure; everything around it moves values. This crate must never
+//! know how a worker runs an operation: it hands tasks to a broker and hears of outcomes.
+
+mod cli;
+mod commands;
+mod display;
+pub mod embedded;
+pub mod engine;
+mod expand;
+mod id_map;
+mod interrupt;
+mod journal;
+mod logging;
+pub mod plan;
+mod remember;
+mod root;
+pub mod run;
+mod seen;
+
+pub use cli::main;

@@ -1,0 +1,162 @@
+//! Planning: walks the flows of a spec without running anything, and counts.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use backends::store::{self, Checkpoint};
+use otaman::driver::{Item, Node, Pull, RunningFlow, Settlement, Sink, Step};
+use otaman::{FlowCall, Resolve};
+use protocol::{FlowId, OperationName, WorkerType};
+use serde::Serialize;
+
+use crate::seen::Seen;
+
+/// What a spec would run.
+#[derive(Debug, Default, Serialize)]
+pub struct Plan {
+    /// Tasks by operation and worker type.
+    pub operations: Vec<PlannedOperation>,
+    /// All tasks.
+    pub tasks: u64,
+    /// Those of them that an earlier run has finished.
+    pub reused: u64,
+    /// Flows that read values which only a run can give; what they yield after that is not counted.
+    pub undecided: Vec<String>,
+    /// Flows whose generators fail, and why.
+    pub failing: Vec<String>,
+}
+
+/// The tasks of one operation for one worker type.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedOperation {
+    /// The operation.
+    pub operation: OperationName,
+    /// The workers that would run them.
+    pub worker_type: WorkerType,
+    /// How many.
+    pub tasks: u64,
+    /// How many of them an earlier run has finished.
+    pub reused: u64,
+}
+
+/// Walks a flow and all that it yields. With a checkpoint, what an earlier run has finished counts
+/// as reused, and flows see its values.
+///
+/// # Errors
+/// If the checkpoint cannot be read.
+pub async fn plan(
+    root: FlowCall,
+    resolver: &Arc<dyn Resolve>,
+    checkpoint: Option<&dyn Checkpoint>,
+) -> Result<Plan, store::Error> {
+    let mut planner = Planner { checkpoint, seen: Seen::default(), counts: BTreeMap::new(), plan: Plan::default() };
+    // Depth first, with a stack of our own: a flow goes on when those that it yielded are walked.
+    let mut stack = vec![Frame::start(root, None, resolver)];
+    while let Some(frame) = stack.last_mut() {
+        if let Some((call, sink)) = frame.children.pop() {
+            if stack.iter().any(|above| above.id == call.id) {
+                planner.plan.failing.push(format!("{} ({}) is yielded by itself", call.name, call.id));
+                continue;
+            }
+            stack.push(Frame::start(call, Some(sink), resolver));
+            continue;
+        }
+        let step = poll_fn(|context| match frame.flow.pull(context.waker()) {
+            Pull::Step(step) => Poll::Ready(step),
+            Pull::Stalled => Poll::Pending,
+        });
+        match step.await {
+            Step::Yield(items) => {
+                let flows = planner.count(items).await?;
+                frame.children.extend(flows.into_iter().rev());
+            }
+            Step::WaitAll | Step::WaitFor(_) => {}
+            Step::Done(result) => {
+                let frame = stack.pop().expect("the frame that was asked is on the stack");
+                planner.end(frame, result);
+            }
+        }
+    }
+    Ok(planner.finish())
+}
+
+struct Frame {
+    id: FlowId,
+    name: OperationName,
+    flow: RunningFlow,
+    sink: Option<Sink>,
+    /// Flows it has yielded and that are not walked yet, last one first.
+    children: Vec<(FlowCall, Sink)>,
+}
+
+impl Frame {
+    fn start(call: FlowCall, sink: Option<Sink>, resolver: &Arc<dyn Resolve>) -> Self {
+        let (id, name) = (call.id, call.name.clone());
+        Self { id, name, flow: RunningFlow::start(call, Arc::clone(resolver)), sink, children: Vec::new() }
+    }
+}
+
+struct Planner<'a> {
+    checkpoint: Option<&'a dyn Checkpoint>,
+    seen: Seen,
+    counts: BTreeMap<(OperationName, WorkerType), (u64, u64)>,
+    plan: Plan,
+}
+
+impl Planner<'_> {
+    /// Counts tasks and tells what is known of them; gives back the flows.
+    async fn count(&mut self, items: Vec<Item>) -> Result<Vec<(FlowCall, Sink)>, store::Error> {
+        let mut tasks = Vec::new();
+        let mut flows = Vec::new();
+        for item in items {
+            match item.node {
+                Node::Task(task) => tasks.push((task, item.sink)),
+                Node::Flow(call) => flows.push((call, item.sink)),
+            }
+        }
+        let ids: Vec<_> = tasks.iter().map(|(task, _)| task.id).collect();
+        let recalled = match self.checkpoint {
+            Some(checkpoint) if !ids.is_empty() => checkpoint.recall(&ids).await?,
+            _ => vec![None; ids.len()],
+        };
+        for ((task, sink), recalled) in tasks.into_iter().zip(recalled) {
+            let outcome = recalled.map(|found| found.outcome).filter(|outcome| outcome.value().is_some());
+            if self.seen.insert(task.id) {
+                let key = (task.operation.clone(), task.worker_type.clone());
+                let (tasks, reused) = self.counts.entry(key).or_default();
+                *tasks += 1;
+                *reused += u64::from(outcome.is_some());
+            }
+            sink.tell(&outcome.map_or(Settlement::Unknown, Settlement::Task));
+        }
+        Ok(flows)
+    }
+
+    fn end(&mut self, frame: Frame, result: otaman::Result<protocol::Value>) {
+        let settlement = match result {
+            Ok(value) => Settlement::Flow(Ok(value)),
+            Err(error) => {
+                if error.is_undecided() {
+                    self.plan.undecided.push(format!("{} ({})", frame.name, frame.id));
+                } else if !error.is_unknown_value() {
+                    self.plan.failing.push(format!("{} ({}): {error}", frame.name, frame.id));
+                }
+                Settlement::Unknown
+            }
+        };
+        if let Some(sink) = frame.sink {
+            sink.tell(&settlement);
+        }
+    }
+
+    fn finish(mut self) -> Plan {
+        for ((operation, worker_type), (tasks, reused)) in self.counts {
+            self.plan.tasks += tasks;
+            self.plan.reused += reused;
+            self.plan.operations.push(PlannedOperation { operation, worker_type, tasks, reused });
+        }
+        self.plan
+    }
+}

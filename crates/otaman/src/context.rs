@@ -1,0 +1,131 @@
+//! What an operation may know and do while it runs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use protocol::{ExecutionId, ExitCodes, Task, TaskId};
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Error;
+use crate::resources::{Resource, Resources};
+
+/// The running attempt's surroundings. Cheap to clone.
+#[derive(Clone)]
+pub struct Context(Arc<ContextParts>);
+
+/// Where an operation's reports go; whoever runs the operation implements it.
+pub trait Reporter: Send + Sync {
+    /// `done` of `total` units are done.
+    fn progress(&self, done: u64, total: u64);
+    /// A line of log or output of the task.
+    fn log(&self, line: &str);
+    /// Puts a file aside as part of the result and returns its URL.
+    fn keep<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, Result<String, Error>>;
+}
+
+/// What a context is made of; whoever runs the operation fills it in.
+pub struct ContextParts {
+    /// The execution.
+    pub execution: ExecutionId,
+    /// The task.
+    pub task: Arc<Task>,
+    /// 1-based number of the attempt.
+    pub attempt: u32,
+    /// Cancelled when the attempt should stop.
+    pub cancellation: CancellationToken,
+    /// What the worker has for its operations.
+    pub resources: Arc<Resources>,
+    /// Where reports go.
+    pub reporter: Arc<dyn Reporter>,
+}
+
+impl Context {
+    /// Puts a context together.
+    pub fn new(parts: ContextParts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// The execution this task belongs to.
+    pub fn execution(&self) -> &ExecutionId {
+        &self.0.execution
+    }
+
+    /// The task's id.
+    pub fn task(&self) -> TaskId {
+        self.0.task.id
+    }
+
+    /// Number of this attempt; the first is 1.
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    /// Whether the attempt should stop: its runtime limit has passed, or it was cancelled. Long
+    /// synchronous code asks now and then and returns an error.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancellation.is_cancelled()
+    }
+
+    /// Waits until the attempt should stop.
+    pub async fn cancelled(&self) {
+        self.0.cancellation.cancelled().await;
+    }
+
+    /// Reports that `done` of `total` units are done.
+    pub fn progress(&self, done: u64, total: u64) {
+        self.0.reporter.progress(done, total);
+    }
+
+    /// Writes a line to the task's log; the last lines travel with a failure.
+    pub fn log(&self, line: impl AsRef<str>) {
+        self.0.reporter.log(line.as_ref());
+    }
+
+    /// Puts a file aside as part of the result, for what is too large to be a value. The file is
+    /// moved.
+    ///
+    /// # Errors
+    /// If it cannot be moved or copied.
+    pub async fn keep(&self, file: &Path) -> Result<String, Error> {
+        self.0.reporter.keep(file).await
+    }
+
+    /// Something that the worker was given for its operations.
+    ///
+    /// # Errors
+    /// If it was given nothing of this type.
+    pub fn resource<T: Send + Sync + 'static>(&self) -> Result<Resource<T>, Error> {
+        self.0.resources.get()
+    }
+
+    /// Exit codes after which this task is worth another attempt.
+    pub fn transient_exit_codes(&self) -> ExitCodes {
+        self.0.task.retry.as_ref().map(|retry| retry.transient_exit_codes.clone()).unwrap_or_default()
+    }
+
+    /// Runs synchronous code on a thread of its own, so that it holds up nobody.
+    ///
+    /// # Errors
+    /// What the code returns. A panic in it goes on in the caller.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let context = self.clone();
+        let span = tracing::Span::current();
+        match tokio::task::spawn_blocking(move || span.in_scope(|| work(&context))).await {
+            Ok(result) => result,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(Error::transient("the worker is shutting down")),
+            },
+        }
+    }
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Context({}, attempt {})", self.0.task.id, self.0.attempt)
+    }
+}

@@ -1,0 +1,203 @@
+//! Running flows: a generator that is polled by its owner, one step at a time.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use futures::future::BoxFuture;
+use protocol::{FlowId, OperationName, Task, TaskId, Value};
+
+use crate::error::Error;
+use crate::flow::Flow;
+use crate::handle::{Sink, Slot};
+use crate::target::Resolve;
+
+/// A call of a flow schema: what will run, not yet started.
+pub struct FlowCall {
+    /// Identity by content.
+    pub id: FlowId,
+    /// The schema's name.
+    pub name: OperationName,
+    pub(crate) start: Start,
+}
+
+/// Makes the generator.
+type Start = Box<dyn FnOnce(Flow) -> BoxFuture<'static, Result<Value, Error>> + Send>;
+
+impl fmt::Debug for FlowCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.name, self.id)
+    }
+}
+
+impl FlowCall {
+    /// A call that runs this generator; for flows that are not types.
+    pub fn new<F>(id: FlowId, name: OperationName, generator: impl FnOnce(Flow) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<Value, Error>> + Send + 'static,
+    {
+        Self { id, name, start: Box::new(move |flow| Box::pin(generator(flow))) }
+    }
+}
+
+/// Something that a flow may yield and wait for.
+#[derive(Debug)]
+pub enum Node {
+    /// A task.
+    Task(Arc<Task>),
+    /// A flow.
+    Flow(FlowCall),
+}
+
+impl Node {
+    /// Its identity.
+    pub fn id(&self) -> NodeId {
+        match self {
+            Self::Task(task) => NodeId::Task(task.id),
+            Self::Flow(flow) => NodeId::Flow(flow.id),
+        }
+    }
+}
+
+/// Identity of a task or a flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NodeId {
+    /// Of a task.
+    Task(TaskId),
+    /// Of a flow.
+    Flow(FlowId),
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task(id) => fmt::Display::fmt(id, f),
+            Self::Flow(id) => fmt::Display::fmt(id, f),
+        }
+    }
+}
+
+/// What a child's failure means to the flow that yielded it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// The flow fails too, unless the execution stops before.
+    Propagate,
+    /// The flow looks at it and decides.
+    Catch,
+}
+
+/// One yielded child.
+#[derive(Debug)]
+pub struct Item {
+    /// The task or flow.
+    pub node: Node,
+    /// Where its end is to be told.
+    pub sink: Sink,
+    /// What its failure means.
+    pub on_failure: OnFailure,
+}
+
+/// One step of a flow.
+#[derive(Debug)]
+pub enum Step {
+    /// Children; may be none.
+    Yield(Vec<Item>),
+    /// Go on when all children so far are done.
+    WaitAll,
+    /// Go on when these children are done.
+    WaitFor(Vec<Awaited>),
+    /// The generator has ended. The flow is done when its children are.
+    Done(Result<Value, Error>),
+}
+
+/// A child that a flow waits for.
+#[derive(Debug)]
+pub struct Awaited {
+    /// Its identity.
+    pub id: NodeId,
+    pub(crate) slot: Option<Slot>,
+}
+
+impl Awaited {
+    /// Whether the flow has been told how it ended.
+    pub fn is_told(&self) -> bool {
+        self.slot.as_ref().is_some_and(|slot| slot.get().is_some())
+    }
+}
+
+/// What asking a flow for its next step gave.
+#[derive(Debug)]
+pub enum Pull {
+    /// The step.
+    Step(Step),
+    /// None yet: the generator awaits something of its own, and will wake the given waker.
+    Stalled,
+}
+
+/// Between a generator and its owner.
+#[derive(Debug, Default)]
+pub(crate) struct Mailbox {
+    /// Steps that the generator has taken and its owner has not.
+    steps: Mutex<VecDeque<Step>>,
+    /// Tasks that the generator has said it will yield.
+    pub(crate) expected: AtomicU64,
+}
+
+impl Mailbox {
+    pub(crate) fn put(&self, step: Step) {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).push_back(step);
+    }
+
+    fn take(&self) -> Option<Step> {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// A started generator. It never runs but when it is asked for a step.
+pub struct RunningFlow {
+    mailbox: Arc<Mailbox>,
+    /// `None` once it has ended.
+    generator: Option<BoxFuture<'static, Result<Value, Error>>>,
+}
+
+impl RunningFlow {
+    /// Starts a flow; nothing of it runs before the first [`Self::pull`].
+    pub fn start(call: FlowCall, resolver: Arc<dyn Resolve>) -> Self {
+        let mailbox = Arc::<Mailbox>::default();
+        let flow = Flow::new(call.id, Arc::clone(&mailbox), resolver);
+        Self { mailbox, generator: Some((call.start)(flow)) }
+    }
+
+    /// Runs the generator up to its next step. Must not be called while the flow waits. A panic in
+    /// the generator becomes its error.
+    pub fn pull(&mut self, waker: &Waker) -> Pull {
+        if let Some(step) = self.mailbox.take() {
+            return Pull::Step(step);
+        }
+        let Some(generator) = &mut self.generator else { return Pull::Stalled };
+        let mut context = std::task::Context::from_waker(waker);
+        let poll = std::panic::AssertUnwindSafe(|| generator.as_mut().poll(&mut context));
+        let result = match std::panic::catch_unwind(poll) {
+            Ok(Poll::Pending) => return self.mailbox.take().map_or(Pull::Stalled, Pull::Step),
+            Ok(Poll::Ready(result)) => result,
+            Err(panic) => Err(Error::permanent(format!("the flow panicked: {}", panic_text(&*panic)))),
+        };
+        self.generator = None;
+        // What it left unawaited in its last breath still counts, and comes first.
+        self.mailbox.put(Step::Done(result));
+        self.mailbox.take().map_or(Pull::Stalled, Pull::Step)
+    }
+
+    /// How many tasks it has said it will yield, in all.
+    pub fn expected(&self) -> u64 {
+        self.mailbox.expected.load(Ordering::Relaxed)
+    }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}

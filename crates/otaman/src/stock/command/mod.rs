@@ -1,0 +1,11 @@
+//! `command`: runs a program.
+
+mod capture;
+mod group;
+mod lines;
+mod operation;
+mod spawn;
+#[cfg(test)]
+mod tests;
+
+pub use operation::{Command, Finished, KeptFile};

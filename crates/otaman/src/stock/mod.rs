@@ -1,0 +1,15 @@
+//! Operations and flows that every coordinator and worker has.
+
+mod command;
+mod echo;
+mod map_flow;
+mod sleep;
+mod stages;
+#[cfg(test)]
+mod testing;
+
+pub use command::{Command, Finished, KeptFile};
+pub use echo::Echo;
+pub use map_flow::{MapFlow, Over, Range};
+pub use sleep::Sleep;
+pub use stages::{ConcurrentFlow, SequentialFlow};

@@ -1,0 +1,52 @@
+//! The nouns of Otaman that cross a process boundary, and their encoding.
+//!
+//! This crate must never know how messages travel or where they are kept: no I/O, no clock, no
+//! randomness, no async runtime. Everything here is a value, or arithmetic on values.
+//!
+//! ```
+//! use protocol::{OperationName, Task, TaskId, Value};
+//!
+//! let arguments = Value::encode(&serde_json::json!({"path": "a.png", "width": 64}))?;
+//! let task = Task::new(OperationName::new("resize")?, "1.2.0".parse()?, arguments);
+//! // The id depends on what is computed, not on who computes it or where.
+//! assert_eq!(task.id, task.clone().on("gpu".parse()?).id);
+//! assert_eq!(task.id.to_string().parse::<TaskId>()?, task.id);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod canonical;
+mod envelope;
+mod failure;
+mod ids;
+mod lease;
+mod names;
+mod outcome;
+mod retry;
+mod state;
+mod task;
+mod execution;
+mod text;
+mod value;
+
+pub use envelope::{Envelope, MAX_DEPTH, MAX_ENVELOPE_BYTES, Message, WIRE_VERSION};
+pub use execution::{Counts, ExecutionRecord, Status};
+pub use failure::{Cause, Failure};
+pub use ids::{ExecutionId, FlowId, SessionId, TaskId};
+pub use lease::{Lease, Session, Token};
+pub use names::{OperationName, WorkerType, is_name};
+pub use outcome::{Attempt, Ending, Outcome, to_unix_micros};
+pub use retry::{Decision, ExitCodes, RetryPolicy, Spent};
+pub use state::TaskState;
+pub use task::Task;
+pub use text::DurationText;
+pub use value::Value;
+
+/// What can be wrong with a name, an id, a value or a message.
+pub mod error {
+    pub use crate::envelope::EnvelopeError;
+    pub use crate::ids::IdError;
+    pub use crate::names::NameError;
+    pub use crate::state::TransitionError;
+    pub use crate::text::DurationError;
+    pub use crate::value::ValueError;
+}

@@ -1,0 +1,63 @@
+//! Tasks: calls of operations.
+
+use std::time::Duration;
+
+use semver::Version;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::TaskId;
+use crate::names::{OperationName, WorkerType};
+use crate::retry::RetryPolicy;
+use crate::text::optional_micros;
+use crate::value::{self, Value};
+
+/// One call of an operation. Its id depends on operation, version and arguments alone (or on an
+/// explicit key); everything else says where and how it may run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Identity by content.
+    pub id: TaskId,
+    /// What to call.
+    pub operation: OperationName,
+    /// Which version of it.
+    pub version: Version,
+    /// The arguments, a map by name; opaque until a worker runs the task.
+    #[serde(with = "value::opaque")]
+    pub arguments: Value,
+    /// Which workers may run it.
+    pub worker_type: WorkerType,
+    /// Longest that one attempt may take.
+    #[serde(
+        with = "optional_micros",
+        rename = "runtime_limit_us",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub runtime_limit: Option<Duration>,
+    /// How failed attempts are tried again; the default policy when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Box<RetryPolicy>>,
+}
+
+impl Task {
+    /// A call with the default worker type, no runtime limit and the default retry policy.
+    pub fn new(operation: OperationName, version: Version, arguments: Value) -> Self {
+        let id = TaskId::of_call(&operation, &version, &arguments);
+        let worker_type = WorkerType::default();
+        Self { id, operation, version, arguments, worker_type, runtime_limit: None, retry: None }
+    }
+
+    /// The same call for another worker type; its id stays.
+    #[must_use]
+    pub fn on(mut self, worker_type: WorkerType) -> Self {
+        self.worker_type = worker_type;
+        self
+    }
+
+    /// The same call under an explicit key instead of its content.
+    #[must_use]
+    pub fn with_key(mut self, key: &str) -> Self {
+        self.id = TaskId::of_key(key);
+        self
+    }
+}

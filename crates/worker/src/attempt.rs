@@ -1,0 +1,58 @@
+//! What an operation reports while an attempt runs.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use backends::broker::TaskConsumer;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use otaman::driver::Reporter;
+use protocol::ExecutionId;
+
+/// Most lines of log that travel with a failure.
+const MAX_LINES: usize = 100;
+
+/// Longest line that is remembered whole.
+const MAX_LINE: usize = 4 * 1024;
+
+/// The reports of one attempt.
+pub(crate) struct Reports {
+    execution: ExecutionId,
+    consumer: Arc<dyn TaskConsumer>,
+    /// The last lines. Most attempts log nothing, and an empty queue owns no memory. A std mutex: it
+    /// is held for a push, never across an await.
+    lines: Mutex<VecDeque<String>>,
+}
+
+impl Reports {
+    pub(crate) fn new(execution: ExecutionId, consumer: Arc<dyn TaskConsumer>) -> Self {
+        Self { execution, consumer, lines: Mutex::default() }
+    }
+
+    /// The last lines of the log.
+    pub(crate) fn tail(&self) -> String {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().flat_map(|line| [line, "\n"]).collect()
+    }
+}
+
+impl Reporter for Reports {
+    fn progress(&self, done: u64, total: u64) {
+        tracing::trace!(done, total, "progress");
+    }
+
+    fn log(&self, line: &str) {
+        tracing::debug!(target: "otaman::log", "{line}");
+        let line = &line[..line.floor_char_boundary(MAX_LINE)];
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == MAX_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line.to_owned());
+    }
+
+    fn keep<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, otaman::Result<String>> {
+        async move { Ok(self.consumer.keep(&self.execution, file).await?) }.boxed()
+    }
+}

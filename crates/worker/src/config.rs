@@ -1,0 +1,36 @@
+//! What can be set about a worker.
+
+use std::time::Duration;
+
+use protocol::{DurationText, RetryPolicy};
+use serde::{Deserialize, Serialize};
+
+/// What can be set about a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// How many tasks run at once; at least 1. As many as there are processor cores by default.
+    pub concurrency: usize,
+    /// How long running tasks may go on after the worker was told to stop; then they are stopped
+    /// and handed back. 30 s by default.
+    pub drain_timeout: DurationText,
+    /// How long an operation may take to stop after it was told to, because its runtime limit or
+    /// the drain time-out has passed; then it is abandoned. 6 s by default, which leaves `command`
+    /// the 5 s that it gives its processes.
+    pub stop_grace: DurationText,
+    /// How failed attempts are tried again when the task says nothing. Taken from the program, not
+    /// from configuration files.
+    #[serde(skip)]
+    pub retry: RetryPolicy,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            concurrency: std::thread::available_parallelism().map_or(1, usize::from),
+            drain_timeout: DurationText(Duration::from_secs(30)),
+            stop_grace: DurationText(Duration::from_secs(6)),
+            retry: RetryPolicy::default(),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The worker as a part of another program.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use backends::broker::TaskConsumer;
+use futures::future::BoxFuture;
+use otaman::{Registry, Resources};
+use protocol::Session;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::run::run;
+
+/// A function that starts a worker with these resources for its operations, as the coordinator's
+/// embedded mode wants it: the worker runs as many tasks at once as the session says, until the
+/// token is cancelled or the broker closed; running tasks may finish, however long they take.
+pub fn embedded(
+    resources: Resources,
+) -> impl Fn(
+    Arc<Registry>,
+    Arc<dyn TaskConsumer>,
+    Session,
+    CancellationToken,
+) -> BoxFuture<'static, Result<(), Box<dyn Error + Send + Sync>>>
++ Send
++ Sync
++ 'static {
+    let resources = Arc::new(resources);
+    move |registry, consumer, session, stop| {
+        let config = Config { concurrency: session.concurrency as usize, ..Config::default() };
+        let resources = Arc::clone(&resources);
+        Box::pin(async move {
+            let report = run(config, registry, resources, consumer, session, stop).await?;
+            tracing::info!(?report, "the worker has ended");
+            Ok(())
+        })
+    }
+}

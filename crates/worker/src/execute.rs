@@ -1,0 +1,144 @@
+//! One attempt of one task: found, run within its limits, ended one way or another.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use backends::broker::{Delivery, TaskConsumer};
+use futures::future::FusedFuture;
+use otaman::driver::ContextParts;
+use otaman::{Context, Registry, Resources};
+use protocol::{Cause, DurationText, Failure, Value, to_unix_micros};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+use crate::attempt::Reports;
+use crate::panics::Guarded;
+use crate::unknown;
+
+/// What attempts are made with.
+pub(crate) struct Executor {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) consumer: Arc<dyn TaskConsumer>,
+    pub(crate) stop_grace: Duration,
+}
+
+/// How an attempt ended.
+pub(crate) struct Ended {
+    pub(crate) started_at_us: u64,
+    pub(crate) duration: Duration,
+    pub(crate) result: Result<Value, Failure>,
+}
+
+/// Why an attempt was told to stop.
+#[derive(Clone, Copy)]
+enum Stop {
+    Limit(Duration),
+    Drain,
+}
+
+impl Executor {
+    /// Runs one attempt. When `cut` is done, the attempt is to stop because the worker leaves.
+    pub(crate) async fn execute(
+        &self,
+        delivery: &Delivery,
+        cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
+    ) -> Ended {
+        let started_at_us = to_unix_micros(SystemTime::now());
+        let start = Instant::now();
+        let task = &delivery.task;
+        let attempt = delivery.lease.token.attempt;
+        let span = tracing::info_span!(
+            "task", execution = %delivery.execution, task = %task.id, operation = %task.operation, attempt
+        );
+        let result = self.run(delivery, cut).instrument(span).await;
+        Ended { started_at_us, duration: start.elapsed(), result }
+    }
+
+    async fn run(
+        &self,
+        delivery: &Delivery,
+        cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
+    ) -> Result<Value, Failure> {
+        let task = &delivery.task;
+        let Some(operation) = self.registry.operation(&task.operation, &task.version) else {
+            return Err(unknown::failure(&self.registry, task));
+        };
+        let cancellation = CancellationToken::new();
+        let reports = Arc::new(Reports::new(delivery.execution.clone(), Arc::clone(&self.consumer)));
+        let context = Context::new(ContextParts {
+            execution: delivery.execution.clone(),
+            task: Arc::clone(task),
+            attempt: delivery.lease.token.attempt,
+            cancellation: cancellation.clone(),
+            resources: Arc::clone(&self.resources),
+            reporter: Arc::clone(&reports) as _,
+        });
+        let running = Guarded::new(operation.entry.run(task.arguments.clone(), context));
+        let ended = self.within_limits(running, task.runtime_limit, &cancellation, cut).await;
+        ended.map_err(|mut failure| {
+            if failure.tail.is_empty() {
+                failure = failure.with_tail(&reports.tail());
+            }
+            failure
+        })
+    }
+
+    async fn within_limits(
+        &self,
+        mut running: Guarded<otaman::Result<Value>>,
+        limit: Option<Duration>,
+        cancellation: &CancellationToken,
+        cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
+    ) -> Result<Value, Failure> {
+        let expiry = async {
+            match limit {
+                Some(limit) => {
+                    tokio::time::sleep(limit).await;
+                    Stop::Limit(limit)
+                }
+                None => std::future::pending().await,
+            }
+        };
+        // The operation comes first: most end at their first poll, and nothing else is looked at.
+        let stop = tokio::select! {
+            biased;
+            ended = &mut running => return flatten(ended),
+            stop = expiry => stop,
+            () = cut => Stop::Drain,
+        };
+        cancellation.cancel();
+        let ended = match tokio::time::timeout(self.stop_grace, &mut running).await {
+            // A value counts though it is late: the work is done.
+            Ok(ended) => flatten(ended),
+            Err(_) => {
+                tracing::warn!(grace = ?self.stop_grace, "the operation did not stop when told to; it is abandoned");
+                let message =
+                    format!("told to stop, it did not within {:?}, and was abandoned", self.stop_grace);
+                Err(Failure::new(Cause::Permanent, message))
+            }
+        };
+        ended.map_err(|failure| stopped(failure, stop))
+    }
+}
+
+fn flatten(ended: Result<otaman::Result<Value>, Failure>) -> Result<Value, Failure> {
+    ended.and_then(|result| result.map_err(otaman::Error::into_failure))
+}
+
+/// Whatever an operation says after it was told to stop, that is why it failed.
+fn stopped(mut failure: Failure, stop: Stop) -> Failure {
+    let message = match stop {
+        Stop::Limit(limit) => {
+            failure.cause = Cause::Timeout;
+            format!("took longer than its runtime limit of {}", DurationText(limit))
+        }
+        Stop::Drain => {
+            failure.cause = Cause::Preempted;
+            "stopped because the worker is leaving".to_owned()
+        }
+    };
+    failure.messages.insert(0, message);
+    failure
+}

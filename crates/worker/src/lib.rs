@@ -1,0 +1,21 @@
+//! Takes tasks, runs operations, reports outcomes.
+//!
+//! A worker is a number of slots. Each slot leases a task from the broker, runs one attempt of its
+//! operation and tells the broker how it ended: with a value, with a failure for good, or with one
+//! that is worth another attempt. Whatever an operation does — panic, hang, fail — becomes an
+//! outcome with evidence. This crate must never know what a flow is or how tasks travel.
+
+mod attempt;
+mod cli;
+mod config;
+mod embedded;
+mod execute;
+mod panics;
+mod run;
+mod settle;
+mod unknown;
+
+pub use cli::main;
+pub use config::Config;
+pub use embedded::embedded;
+pub use run::{Error, MissingResource, Report, run};

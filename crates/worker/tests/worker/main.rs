@@ -1,0 +1,5 @@
+//! A worker at an embedded broker.
+
+mod attempts;
+mod slots;
+mod support;

@@ -1,0 +1,69 @@
+//! The arrows between crates point down; nothing else holds that.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+use tests::repository;
+
+/// Which packages of ours each package may depend on, and nothing else of ours.
+const ALLOWED: [(&str, &[&str]); 8] = [
+    ("protocol", &[]),
+    ("macros", &[]),
+    ("backends", &["protocol"]),
+    ("otaman", &["macros", "protocol"]),
+    ("worker", &["backends", "otaman", "protocol"]),
+    // `worker` for its program alone: the library must not name it.
+    ("coordinator", &["backends", "otaman", "protocol", "worker"]),
+    ("tests", &["backends", "coordinator", "otaman", "protocol", "worker"]),
+    ("own-operation", &["coordinator", "otaman", "worker"]),
+];
+
+/// Third-party crates that one package alone may name.
+const ONLY_IN: [(&str, &str); 3] = [("lapin", "backends"), ("redis", "backends"), ("redb", "backends")];
+
+#[test]
+fn packages_depend_only_on_what_lies_below_them() {
+    let manifest = repository().join("Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    let allowed: BTreeMap<&str, &[&str]> = ALLOWED.into_iter().collect();
+    for package in &metadata.packages {
+        let below = allowed.get(package.name.as_str());
+        let below = below.unwrap_or_else(|| panic!("{} has no place in the house; give it one here", package.name));
+        for dependency in &package.dependencies {
+            if allowed.contains_key(dependency.name.as_str()) && dependency.kind != DependencyKind::Development {
+                assert!(below.contains(&dependency.name.as_str()), "{} must not know {}", package.name, dependency.name);
+            }
+            for (name, home) in ONLY_IN {
+                assert!(dependency.name != name || package.name == home, "only {home} may name {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_coordinators_library_does_not_name_the_worker() {
+    let source = repository().join("crates/coordinator/src");
+    let mut open = vec![source.clone()];
+    let mut seen = 0;
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path != source.join("main.rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("worker::"), "{} names the worker crate", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "the library was not found");
+}
+
+#[test]
+fn only_what_authors_need_is_published() {
+    let manifest = repository().join("Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    for package in metadata.packages {
+        let is_published = package.publish.as_ref().is_none_or(|registries| !registries.is_empty());
+        assert_eq!(is_published, ["otaman", "macros"].contains(&package.name.as_str()), "{}", package.name);
+    }
+}

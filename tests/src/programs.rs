@@ -1,0 +1,30 @@
+//! The programs under test, built once.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this package is in the repository")
+}
+
+/// A program of the workspace, built in the profile of this test.
+///
+/// # Panics
+/// If it cannot be built.
+pub fn program(name: &str) -> PathBuf {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    let directory = DIRECTORY.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(repository());
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the programs under test do not build");
+        // target/<profile>/deps/<this test>
+        let test = std::env::current_exe().expect("this test has a path");
+        test.ancestors().nth(2).expect("tests lie two levels below the profile's directory").to_owned()
+    });
+    directory.join(name)
+}
