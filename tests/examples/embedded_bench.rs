@@ -11,19 +11,29 @@ use serde_json::json;
 use tests::{Coordinator, until};
 
 fn main() {
-    let sizes: Vec<u64> = std::env::args().skip(1).map(|size| size.parse().expect("a number of tasks")).collect();
+    let sizes: Vec<u64> =
+        std::env::args().skip(1).map(|size| size.parse().expect("a number of tasks")).collect();
     let sizes = if sizes.is_empty() { vec![10_000, 100_000, 1_000_000] } else { sizes };
-    println!("{:>10} {:>9} {:>12} {:>9} {:>12} {:>10}", "tasks", "seconds", "tasks/s", "peak MB", "resume s", "disk MB");
+    println!(
+        "{:>10} {:>9} {:>12} {:>9} {:>12} {:>10}",
+        "tasks", "seconds", "tasks/s", "peak MB", "resume s", "disk MB"
+    );
     for size in sizes {
         let coordinator = Coordinator::new();
         // A value of its own for each task: equal calls would be one task.
         let spec = json!({"@type": "map_flow", "over": {"range": [0, size]}, "do": {"@type": "echo", "value": "{item}"}});
         let spec = coordinator.file("spec.json", &spec.to_string());
-        let (seconds, peak) = timed(&coordinator, &["execute", &spec, "--id", "bench", "--quiet", "--json"], size, 0);
-        let disk = fs::metadata(coordinator.directory().join("state/executions/bench/store.redb")).map_or(0, |m| m.len());
-        let (resume, _) = timed(&coordinator, &["execute", "--resume", "bench", "--quiet", "--json"], size, size);
+        let (seconds, peak) =
+            timed(&coordinator, &["execute", &spec, "--id", "bench", "--quiet", "--json"], size, 0);
+        let disk = fs::metadata(coordinator.directory().join("state/executions/bench/store.redb"))
+            .map_or(0, |m| m.len());
+        let (resume, _) =
+            timed(&coordinator, &["execute", "--resume", "bench", "--quiet", "--json"], size, size);
         let rate = size as f64 / seconds;
-        println!("{size:>10} {seconds:>9.2} {rate:>12.0} {peak:>9.1} {resume:>12.2} {:>10.1}", disk as f64 / 1e6);
+        println!(
+            "{size:>10} {seconds:>9.2} {rate:>12.0} {peak:>9.1} {resume:>12.2} {:>10.1}",
+            disk as f64 / 1e6
+        );
     }
 }
 
@@ -39,7 +49,9 @@ fn timed(coordinator: &Coordinator, arguments: &[&str], size: u64, reused: u64) 
     let ended = until("the execution to end", || {
         let text = fs::read_to_string(&status).unwrap_or_default();
         let high_water = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        if let Some(kilobytes) = high_water.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()) {
+        if let Some(kilobytes) =
+            high_water.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
+        {
             peak = kilobytes / 1e3;
         }
         child.try_wait().expect("the child can be asked")

@@ -29,10 +29,18 @@ fn packages_depend_only_on_what_lies_below_them() {
     let allowed: BTreeMap<&str, &[&str]> = ALLOWED.into_iter().collect();
     for package in &metadata.packages {
         let below = allowed.get(package.name.as_str());
-        let below = below.unwrap_or_else(|| panic!("{} has no place in the house; give it one here", package.name));
+        let below =
+            below.unwrap_or_else(|| panic!("{} has no place in the house; give it one here", package.name));
         for dependency in &package.dependencies {
-            if allowed.contains_key(dependency.name.as_str()) && dependency.kind != DependencyKind::Development {
-                assert!(below.contains(&dependency.name.as_str()), "{} must not know {}", package.name, dependency.name);
+            if allowed.contains_key(dependency.name.as_str())
+                && dependency.kind != DependencyKind::Development
+            {
+                assert!(
+                    below.contains(&dependency.name.as_str()),
+                    "{} must not know {}",
+                    package.name,
+                    dependency.name
+                );
             }
             for (name, home) in ONLY_IN {
                 assert!(dependency.name != name || package.name == home, "only {home} may name {name}");

@@ -9,7 +9,9 @@ fn the_weather_example_makes_its_report() {
     let coordinator = Coordinator::new();
     let out = coordinator.directory().join("report");
     let variable = format!("out={}", out.display());
-    let ended = coordinator.run(&["execute", "examples/weather/climate.json", "--var", &variable, "--json"]).expect(0);
+    let ended = coordinator
+        .run(&["execute", "examples/weather/climate.json", "--var", &variable, "--json"])
+        .expect(0);
     let document = ended.json();
     assert_eq!(document["tasks"]["succeeded"], 9);
     let report = fs::read_to_string(out.join("report.txt")).unwrap();

@@ -10,7 +10,11 @@ use tests::{Coordinator, until};
 fn gated(coordinator: &Coordinator) -> String {
     let gate = coordinator.directory().join("gate");
     let started = coordinator.directory().join("started");
-    let script = format!("echo {{item}} >> '{}'; until [ -e '{}' ]; do sleep 0.02; done", started.display(), gate.display());
+    let script = format!(
+        "echo {{item}} >> '{}'; until [ -e '{}' ]; do sleep 0.02; done",
+        started.display(),
+        gate.display()
+    );
     let spec = serde_json::json!({
         "@type": "map_flow", "over": {"range": [0, 8]}, "do": {"@type": "command", "argv": ["sh", "-c", script]}
     });

@@ -52,7 +52,10 @@ fn killed_fifty_times_an_execution_ends_as_if_undisturbed() {
             }
             arguments = vec!["execute", "--resume", "killed", "--json", "--max-in-flight", "50"];
             let finished = shown.json()["tasks"]["succeeded"].as_u64().unwrap();
-            assert!(finished >= finished_before, "{finished} tasks are finished, but {finished_before} were before");
+            assert!(
+                finished >= finished_before,
+                "{finished} tasks are finished, but {finished_before} were before"
+            );
             finished_before = finished;
             continue;
         }

@@ -9,7 +9,8 @@ use backends::broker::{Receipt, TaskConsumer, TaskProducer};
 use backends::embedded::{EmbeddedBroker, EmbeddedStore};
 use backends::store::{Checkpoint, Entry, Store};
 use protocol::{
-    Counts, Ending, ExecutionId, ExecutionRecord, OperationName, Outcome, Session, SessionId, Status, Task, Value,
+    Counts, Ending, ExecutionId, ExecutionRecord, OperationName, Outcome, Session, SessionId, Status, Task,
+    Value,
 };
 use tokio::sync::mpsc;
 
@@ -103,7 +104,10 @@ async fn work(broker: EmbeddedBroker) -> Result<(), Failed> {
 }
 
 /// Groups what has come while the last group was written.
-async fn record(checkpoint: Arc<dyn Checkpoint>, mut entries: mpsc::Receiver<Vec<Entry>>) -> Result<(), Failed> {
+async fn record(
+    checkpoint: Arc<dyn Checkpoint>,
+    mut entries: mpsc::Receiver<Vec<Entry>>,
+) -> Result<(), Failed> {
     while let Some(mut group) = entries.recv().await {
         while group.len() < RECORD_AT_ONCE
             && let Ok(more) = entries.try_recv()
@@ -128,10 +132,14 @@ async fn fill(count: usize, checkpoint: Arc<dyn Checkpoint>) -> Result<(), Faile
     }
     let begun = Instant::now();
     for _ in 0..100 {
-        checkpoint.append(vec![Entry { task: Arc::clone(&template), outcome: Arc::new(outcome(task_id(0), id)) }]).await?;
+        checkpoint
+            .append(vec![Entry { task: Arc::clone(&template), outcome: Arc::new(outcome(task_id(0), id)) }])
+            .await?;
     }
     let single = begun.elapsed() / 100;
-    say(&format!("store: slowest append of {RECORD_AT_ONCE} took {slowest:.1?}, an append of one {single:.1?}"))
+    say(&format!(
+        "store: slowest append of {RECORD_AT_ONCE} took {slowest:.1?}, an append of one {single:.1?}"
+    ))
 }
 
 /// Resumes what was filled and looks everything up in order.

@@ -78,7 +78,8 @@ pub trait TaskConsumer: Send + Sync {
 
     /// Puts a file aside for a task's result and returns the URL under which it can be read. The
     /// file is moved or copied; it lives as long as the execution's record.
-    fn keep<'a>(&'a self, execution: &'a ExecutionId, file: &'a Path) -> BoxFuture<'a, Result<String, Error>>;
+    fn keep<'a>(&'a self, execution: &'a ExecutionId, file: &'a Path)
+    -> BoxFuture<'a, Result<String, Error>>;
 }
 
 /// A leased task.

@@ -76,7 +76,6 @@ pub(crate) struct SpecArgs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExecuteArgs {
     /// The spec, a JSON file; - for standard input. With --resume it may be left out
-    #[arg(required_unless_present = "resume")]
     pub(crate) spec: Option<PathBuf>,
     /// Value of a variable of the spec, as JSON or else as text; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE")]

@@ -23,7 +23,11 @@ pub(crate) struct Expander {
 
 enum Generator {
     Called(FlowCall),
-    Running { flow: RunningFlow, waker: Waker, expected: u64 },
+    Running {
+        flow: RunningFlow,
+        waker: Waker,
+        expected: u64,
+    },
     /// Its children are still at work; it stays so that a second call of it joins the first.
     Ended,
 }

@@ -13,5 +13,9 @@ pub(crate) fn start(verbose: u8, quiet: bool) {
     };
     let filter = EnvFilter::try_from_env("OTAMAN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     // A second start in one process, as in tests, keeps the first.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .try_init();
 }

@@ -51,7 +51,8 @@ pub async fn plan(
     resolver: &Arc<dyn Resolve>,
     checkpoint: Option<&dyn Checkpoint>,
 ) -> Result<Plan, store::Error> {
-    let mut planner = Planner { checkpoint, seen: Seen::default(), counts: BTreeMap::new(), plan: Plan::default() };
+    let mut planner =
+        Planner { checkpoint, seen: Seen::default(), counts: BTreeMap::new(), plan: Plan::default() };
     // Depth first, with a stack of our own: a flow goes on when those that it yielded are walked.
     let mut stack = vec![Frame::start(root, None, resolver)];
     while let Some(frame) = stack.last_mut() {

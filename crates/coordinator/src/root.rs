@@ -1,6 +1,6 @@
 //! The root of an execution: the flow that runs what a spec's target stands for.
 
-use otaman::{Collect, Error, FlowCall, Target};
+use otaman::{Collect, FlowCall, Target};
 use protocol::{FlowId, OperationName, Value};
 
 /// A flow whose only child is the target, and whose value is the target's. Its id is the target's
@@ -16,6 +16,6 @@ pub(crate) fn call(target: &Target) -> FlowCall {
         flow.collect([node], &mut value).await;
         flow.wait().await;
         // One child, so one value.
-        value.into_single().map_err(Error::from)
+        value.into_single()
     })
 }

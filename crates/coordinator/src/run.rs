@@ -179,7 +179,8 @@ impl Driver {
                 Effect::Record(entries) => {
                     self.receipts.asked += entries.len() as u64;
                     let room = MAX_DEAD - self.dead.len();
-                    self.dead.extend(entries.iter().filter(|e| e.outcome.failure().is_some()).take(room).cloned());
+                    self.dead
+                        .extend(entries.iter().filter(|e| e.outcome.failure().is_some()).take(room).cloned());
                     self.journal.record(entries).await;
                 }
                 Effect::Tell(told) => told.iter().for_each(|told| self.expander.tell(told)),
@@ -268,7 +269,8 @@ impl Driver {
         record.counts = tally.counts();
         record.elapsed_us += elapsed.as_micros() as u64;
         record.updated_at_us = to_unix_micros(SystemTime::now());
-        let describe = |failed: &FlowFailure| format!("{} ({}): {}", failed.name, failed.flow, failed.failure.summary());
+        let describe =
+            |failed: &FlowFailure| format!("{} ({}): {}", failed.name, failed.flow, failed.failure.summary());
         record.flow_failures = self.engine.flow_failures().iter().map(describe).collect();
         self.checkpoint.update(record).await?;
         let flow_failures = self.engine.flow_failures().to_vec();

@@ -55,6 +55,9 @@ pub trait FlowSchema: Serialize + DeserializeOwned + JsonSchema + Send + 'static
     }
 }
 
+/// What the operation of a call returns.
+type Output<C> = <<C as IntoCall>::Operation as Operation>::Output;
+
 /// A running flow as its author sees it. Every call that yields or waits must be awaited.
 #[derive(Clone)]
 pub struct Flow(Arc<Inner>);
@@ -92,10 +95,7 @@ impl Flow {
     ///
     /// # Errors
     /// If its arguments cannot be encoded or a setting is malformed.
-    pub async fn task<C: IntoCall>(
-        &self,
-        call: C,
-    ) -> Result<Handle<<C::Operation as Operation>::Output>, Error> {
+    pub async fn task<C: IntoCall>(&self, call: C) -> Result<Handle<Output<C>>, Error> {
         let (handle, item) = self.task_item(call)?;
         self.step(Step::Yield(vec![item])).await;
         Ok(handle)
@@ -108,7 +108,7 @@ impl Flow {
     pub async fn tasks<C: IntoCall>(
         &self,
         calls: impl IntoIterator<Item = C>,
-    ) -> Result<Vec<Handle<<C::Operation as Operation>::Output>>, Error> {
+    ) -> Result<Vec<Handle<Output<C>>>, Error> {
         let mut handles = Vec::new();
         let mut items = Vec::new();
         for call in calls {
@@ -186,16 +186,13 @@ impl Flow {
     ///
     /// # Errors
     /// As [`Self::task`] and [`Handle::value`].
-    pub async fn run<C: IntoCall>(&self, call: C) -> Result<<C::Operation as Operation>::Output, Error> {
+    pub async fn run<C: IntoCall>(&self, call: C) -> Result<Output<C>, Error> {
         let handle = self.task(call).await?;
         self.wait_for([&handle]).await;
         handle.value()
     }
 
-    fn task_item<C: IntoCall>(
-        &self,
-        call: C,
-    ) -> Result<(Handle<<C::Operation as Operation>::Output>, Item), Error> {
+    fn task_item<C: IntoCall>(&self, call: C) -> Result<(Handle<Output<C>>, Item), Error> {
         let (task, on_failure) = self.mold::<C::Operation>()?.cast(call.into_call())?;
         let handle = Handle::new(NodeId::Task(task.id));
         let sink = handle.sink();

@@ -130,11 +130,16 @@ impl<T> Handle<T> {
     /// If it failed, or is not done: wait for it first.
     pub fn raw(&self) -> Result<Value, Error> {
         let settlement = self.slot.get().ok_or_else(|| {
-            Error::permanent(format!("the value of {} was read before it was done; wait for it first", self.id))
+            Error::permanent(format!(
+                "the value of {} was read before it was done; wait for it first",
+                self.id
+            ))
         })?;
         match settlement.value() {
             Some(Ok(value)) => Ok(value.clone()),
-            Some(Err(failure)) => Err(Error::from_failure(failure.clone()).context(format!("{} failed", self.id))),
+            Some(Err(failure)) => {
+                Err(Error::from_failure(failure.clone()).context(format!("{} failed", self.id)))
+            }
             None => Err(Error::undecided(&self.id)),
         }
     }
@@ -147,6 +152,8 @@ impl<T: DeserializeOwned> Handle<T> {
     /// If it failed, is not done (wait for it first), or its value is of another type.
     pub fn value(&self) -> Result<T, Error> {
         let value = self.raw()?;
-        value.decode().map_err(|error| Error::from(error).context(format!("reading the value of {}", self.id)))
+        value
+            .decode()
+            .map_err(|error| Error::from(error).context(format!("reading the value of {}", self.id)))
     }
 }

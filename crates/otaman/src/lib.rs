@@ -50,7 +50,10 @@
 //! # }
 //! ```
 
-#[allow(unused_extern_crates, reason = "`#[operation]` and `#[flow]` name this crate `::otaman`, here as elsewhere")]
+#[allow(
+    unused_extern_crates,
+    reason = "`#[operation]` and `#[flow]` name this crate `::otaman`, here as elsewhere"
+)]
 extern crate self as otaman;
 
 mod attributes;
@@ -89,8 +92,8 @@ pub use error::Error;
 pub use flow::{Flow, FlowSchema};
 pub use handle::Handle;
 pub use operation::{Call, IntoCall, Operation};
-pub use protocol::{Cause, Failure, RetryPolicy, Value};
 pub use problems::{Hint, Place, Problem, Problems};
+pub use protocol::{Cause, Failure, RetryPolicy, Value};
 pub use registry::{Builder, Flowing, Operational, Registry};
 pub use resources::{Resource, Resources};
 pub use running::FlowCall;

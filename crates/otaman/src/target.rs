@@ -27,10 +27,11 @@ pub struct Template(Target);
 pub trait Resolve: Send + Sync {
     /// The task or flow that a target stands for. Without `variables` its strings stand for
     /// themselves. With some it is a template: a string that is exactly `{name}` for one of the
-    /// variables becomes its value (as text where only a string may stand), `{name}` inside a longer string is replaced by its text,
-    /// `{name.field}` and `{name.0}` stand for parts of a value, and `{{` for a brace. Braces around
-    /// anything else stand for themselves. A template inside a template belongs to the inner flow
-    /// and stays as it is.
+    /// variables becomes its value (numbers and truth values become text where only a string may
+    /// stand), `{name}` inside a longer string is replaced by its text, `{name.field}` and
+    /// `{name.0}` stand for parts of a value, and `{{` for a brace. Braces around anything else
+    /// stand for themselves. A template inside a template belongs to the inner flow and stays as
+    /// it is.
     ///
     /// # Errors
     /// If it stands for nothing, or its arguments are wrong.

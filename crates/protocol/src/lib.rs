@@ -16,6 +16,7 @@
 
 mod canonical;
 mod envelope;
+mod execution;
 mod failure;
 mod ids;
 mod lease;
@@ -24,7 +25,6 @@ mod outcome;
 mod retry;
 mod state;
 mod task;
-mod execution;
 mod text;
 mod value;
 

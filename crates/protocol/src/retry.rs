@@ -182,7 +182,10 @@ mod tests {
         assert!(!dead(Cause::Lost, spent(4, 0, 2)));
         assert!(dead(Cause::Lost, spent(0, 0, 3)));
         let preempted = Spent { preempted: 1000, ..Spent::default() };
-        assert_eq!(policy.decide(Cause::Preempted, &preempted, 0.5), Decision::Retry { after: Duration::ZERO });
+        assert_eq!(
+            policy.decide(Cause::Preempted, &preempted, 0.5),
+            Decision::Retry { after: Duration::ZERO }
+        );
     }
 
     #[test]

@@ -35,8 +35,14 @@ async fn main() -> Result<(), Failed> {
     let consumer = Arc::new(broker.consumer(session.clone(), std::env::temp_dir()));
     let registry = Arc::new(Registry::linked()?);
     let stop = CancellationToken::new();
-    let worker =
-        tokio::spawn(worker::run(config, registry, Arc::new(Resources::new()), consumer, session, stop.clone()));
+    let worker = tokio::spawn(worker::run(
+        config,
+        registry,
+        Arc::new(Resources::new()),
+        consumer,
+        session,
+        stop.clone(),
+    ));
     let tasks: Vec<Arc<Task>> = (0..count).map(echo).collect::<Result<_, _>>()?;
     let (mut published, mut heard) = (0, 0);
     let (start, used) = (Instant::now(), processor_time()?);

@@ -44,7 +44,7 @@ impl Reporter for Reports {
 
     fn log(&self, line: &str) {
         tracing::debug!(target: "otaman::log", "{line}");
-        let line = &line[..line.floor_char_boundary(MAX_LINE)];
+        let line = shortened(line);
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == MAX_LINES {
             lines.pop_front();
@@ -54,5 +54,25 @@ impl Reporter for Reports {
 
     fn keep<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, otaman::Result<String>> {
         async move { Ok(self.consumer.keep(&self.execution, file).await?) }.boxed()
+    }
+}
+
+/// As much of a line as is remembered.
+fn shortened(line: &str) -> &str {
+    let mut end = line.len().min(MAX_LINE);
+    while !line.is_char_boundary(end) {
+        end -= 1;
+    }
+    &line[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_cut_between_characters() {
+        assert_eq!(shortened("žluť"), "žluť");
+        assert_eq!(shortened(&"€".repeat(MAX_LINE)).len(), MAX_LINE - 1);
     }
 }

@@ -43,7 +43,10 @@ pub fn main(resources: Resources) -> ExitCode {
     let registry = match Registry::linked() {
         Ok(registry) => registry,
         Err(problems) => {
-            let _ = writeln!(std::io::stderr(), "error: this program's operations do not fit together:\n{problems}");
+            let _ = writeln!(
+                std::io::stderr(),
+                "error: this program's operations do not fit together:\n{problems}"
+            );
             return ExitCode::from(2);
         }
     };

@@ -12,20 +12,16 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::run::run;
 
+/// A worker at work.
+pub type Working = BoxFuture<'static, Result<(), Box<dyn Error + Send + Sync>>>;
+
 /// A function that starts a worker with these resources for its operations, as the coordinator's
 /// embedded mode wants it: the worker runs as many tasks at once as the session says, until the
-/// token is cancelled or the broker closed; running tasks may finish, however long they take.
+/// token is cancelled or the broker closed.
 pub fn embedded(
     resources: Resources,
-) -> impl Fn(
-    Arc<Registry>,
-    Arc<dyn TaskConsumer>,
-    Session,
-    CancellationToken,
-) -> BoxFuture<'static, Result<(), Box<dyn Error + Send + Sync>>>
-+ Send
-+ Sync
-+ 'static {
+) -> impl Fn(Arc<Registry>, Arc<dyn TaskConsumer>, Session, CancellationToken) -> Working + Send + Sync + 'static
+{
     let resources = Arc::new(resources);
     move |registry, consumer, session, stop| {
         let config = Config { concurrency: session.concurrency as usize, ..Config::default() };

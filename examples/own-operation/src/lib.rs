@@ -28,8 +28,7 @@ async fn search(
         let grid: Vec<f64> = (0..=10).map(|step| from + (to - from) * f64::from(step) / 10.0).collect();
         let values = flow.tasks(grid.iter().map(|x| Evaluate { x: *x })).await?;
         flow.wait().await;
-        let signs: Vec<bool> =
-            values.iter().map(|value| Ok(value.value()? >= 0.0)).collect::<Result<_>>()?;
+        let signs: Vec<bool> = values.iter().map(|value| Ok(value.value()? >= 0.0)).collect::<Result<_>>()?;
         let Some(change) = signs.windows(2).position(|pair| pair[0] != pair[1]) else {
             return Err(otaman::Error::permanent(format!("no change of sign between {from} and {to}")));
         };

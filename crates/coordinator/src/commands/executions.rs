@@ -116,7 +116,12 @@ fn show(view: &View, shown: &Shown<'_>) -> Result<(), Stop> {
         }
         writeln!(out, "spec:      {}", shown.source)?;
         writeln!(out, "started:   {} ({})", shown.created_at, ago(view.record.created_at_us))?;
-        writeln!(out, "elapsed:   {} in {} run(s)", length(Duration::from_micros(view.record.elapsed_us)), shown.runs)?;
+        writeln!(
+            out,
+            "elapsed:   {} in {} run(s)",
+            length(Duration::from_micros(view.record.elapsed_us)),
+            shown.runs
+        )?;
         writeln!(
             out,
             "tasks:     {} expanded, {} succeeded, {} failed, {} cancelled, {} skipped, {} retried, {} reused",

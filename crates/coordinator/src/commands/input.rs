@@ -36,8 +36,8 @@ pub(crate) fn read_spec(path: &Path) -> Result<Text, Stop> {
 pub(crate) fn variables(options: &[String]) -> Result<BTreeMap<String, Json>, Stop> {
     let mut variables = BTreeMap::new();
     for option in options {
-        let (name, value) =
-            spec::parse_variable(option).map_err(|error| Stop::Usage(format!("error: --var {option}: {error}")))?;
+        let (name, value) = spec::parse_variable(option)
+            .map_err(|error| Stop::Usage(format!("error: --var {option}: {error}")))?;
         if variables.insert(name.clone(), value).is_some() {
             return Err(Stop::Usage(format!("error: --var {name} is given twice")));
         }
@@ -47,8 +47,9 @@ pub(crate) fn variables(options: &[String]) -> Result<BTreeMap<String, Json>, St
 
 /// All that is linked into this program.
 pub(crate) fn registry() -> Result<Arc<Registry>, Stop> {
-    let registry = Registry::linked()
-        .map_err(|problems| Stop::Usage(format!("error: this program's operations and flows do not fit together:\n{problems}")))?;
+    let registry = Registry::linked().map_err(|problems| {
+        Stop::Usage(format!("error: this program's operations and flows do not fit together:\n{problems}"))
+    })?;
     Ok(Arc::new(registry))
 }
 
@@ -58,7 +59,11 @@ pub(crate) fn catalog() -> Result<Catalog, Stop> {
 }
 
 /// Checks a spec; all its problems at once.
-pub(crate) fn parse(text: &Text, variables: &BTreeMap<String, Json>, catalog: &Catalog) -> Result<Spec, Stop> {
+pub(crate) fn parse(
+    text: &Text,
+    variables: &BTreeMap<String, Json>,
+    catalog: &Catalog,
+) -> Result<Spec, Stop> {
     spec::parse(&text.name, &text.bytes, variables, catalog)
         .map_err(|problems| Stop::Usage(problems.to_string()))
 }
@@ -83,14 +88,20 @@ pub(crate) fn state_dir(common: &Common) -> Result<PathBuf, Stop> {
         .clone()
         .or_else(|| Some(from_env("XDG_STATE_HOME")?.join("otaman")))
         .or_else(|| Some(from_env("HOME")?.join(".local/state/otaman")))
-        .ok_or_else(|| Stop::Usage("error: neither HOME nor XDG_STATE_HOME is set; name a directory with --state-dir".to_owned()))
+        .ok_or_else(|| {
+            Stop::Usage(
+                "error: neither HOME nor XDG_STATE_HOME is set; name a directory with --state-dir".to_owned(),
+            )
+        })
 }
 
 /// Whether the spec reads standard input, as `"lines": "-"`.
 pub(crate) fn reads_standard_input(text: &Text) -> bool {
     fn looks(spec: &Json) -> bool {
         match spec {
-            Json::Object(fields) => fields.iter().any(|(key, value)| key == "lines" && value == "-" || looks(value)),
+            Json::Object(fields) => {
+                fields.iter().any(|(key, value)| key == "lines" && value == "-" || looks(value))
+            }
             Json::Array(items) => items.iter().any(looks),
             _ => false,
         }

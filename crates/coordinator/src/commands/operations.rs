@@ -21,7 +21,8 @@ pub(crate) fn run(args: &OperationsArgs) -> Result<ExitCode, Stop> {
         Some(name) => {
             let found: Vec<&Info> = infos.into_iter().filter(|info| info.name.as_str() == name).collect();
             if found.is_empty() {
-                let problem = format!("error: no operation or flow is named {name:?}; see `coordinator operations`");
+                let problem =
+                    format!("error: no operation or flow is named {name:?}; see `coordinator operations`");
                 return Err(Stop::Usage(problem));
             }
             if args.json { print_json(&found)? } else { show(&found)? }
@@ -78,7 +79,8 @@ fn show(infos: &[&Info]) -> Result<(), Stop> {
 }
 
 fn requirements(info: &Info) -> String {
-    let each = info.requires.iter().map(|requirement| format!("{}@{}", requirement.name, requirement.versions));
+    let each =
+        info.requires.iter().map(|requirement| format!("{}@{}", requirement.name, requirement.versions));
     each.collect::<Vec<_>>().join(", ")
 }
 
@@ -87,12 +89,17 @@ fn arguments(schema: &Json) -> Vec<(String, String)> {
     let empty = json!({});
     let properties = schema.get("properties").unwrap_or(&empty).as_object();
     let is_required = |name: &str| {
-        schema.get("required").and_then(Json::as_array).is_some_and(|names| names.iter().any(|known| known == name))
+        schema
+            .get("required")
+            .and_then(Json::as_array)
+            .is_some_and(|names| names.iter().any(|known| known == name))
     };
     let line = |name: &str, argument: &Json| {
         let of_type = match argument.get("type") {
             Some(Json::String(name)) => name.clone(),
-            Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" or "),
+            Some(Json::Array(names)) => {
+                names.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" or ")
+            }
             _ => "any".to_owned(),
         };
         let need = if is_required(name) { "required" } else { "optional" };

@@ -30,7 +30,11 @@ pub(crate) fn run(common: &Common, args: &PlanArgs) -> Result<ExitCode, Stop> {
     let resolver: Arc<dyn Resolve> = catalog;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting")?;
     let plan = runtime.block_on(crate::plan::plan(root, &resolver, None))?;
-    if args.json { print_json(&plan)? } else { show(&plan)? }
+    if args.json {
+        print_json(&plan)?
+    } else {
+        show(&plan)?
+    }
     Ok(ExitCode::SUCCESS)
 }
 

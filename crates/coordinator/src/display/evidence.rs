@@ -129,7 +129,10 @@ impl Evidence {
         for attempt in &self.attempts {
             let duration = length(Duration::from_secs_f64(attempt.duration_s));
             let Try { number, cause, node, started_at, message, .. } = attempt;
-            let _ = write!(text, "\n    attempt {number} on {node} at {started_at}, {duration}: {cause}: {message}");
+            let _ = write!(
+                text,
+                "\n    attempt {number} on {node} at {started_at}, {duration}: {cause}: {message}"
+            );
         }
         text
     }

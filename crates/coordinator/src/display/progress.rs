@@ -131,7 +131,9 @@ impl View for Bars {
             bar.set_length(tally.expanded);
             bar.set_position(done);
             let mut message = rate_text(rate.per_second(progress.elapsed, done));
-            for (count, word) in [(tally.leased, "running"), (tally.failed, "failed"), (tally.skipped, "skipped")] {
+            for (count, word) in
+                [(tally.leased, "running"), (tally.failed, "failed"), (tally.skipped, "skipped")]
+            {
                 if count > 0 {
                     message.push_str(&format!(", {count} {word}"));
                 }

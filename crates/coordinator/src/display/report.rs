@@ -27,8 +27,10 @@ const SHOWN: usize = 5;
 pub(crate) fn summary(document: &Document<'_>) -> String {
     let Counts { expanded, succeeded, failed, cancelled, skipped, retried, reused } = document.tasks;
     let elapsed = Duration::from_secs_f64(document.elapsed_s);
-    let mut text = format!("execution {} {} in {}", document.execution_id, document.status.as_str(), length(elapsed));
-    let _ = write!(text, ": {succeeded} of {expanded} task{} succeeded", if expanded == 1 { "" } else { "s" });
+    let mut text =
+        format!("execution {} {} in {}", document.execution_id, document.status.as_str(), length(elapsed));
+    let _ =
+        write!(text, ": {succeeded} of {expanded} task{} succeeded", if expanded == 1 { "" } else { "s" });
     for (count, word) in [
         (failed, "failed"),
         (cancelled, "cancelled"),

@@ -19,7 +19,10 @@ pub(crate) fn length(duration: Duration) -> String {
 /// How long ago a moment was, in microseconds since 1970.
 pub(crate) fn ago(moment_us: u64) -> String {
     let now = to_unix_micros(SystemTime::now());
-    format!("{} ago", length(Duration::from_secs(now.saturating_sub(moment_us) / 1_000_000)).replace("0ms", "0s"))
+    format!(
+        "{} ago",
+        length(Duration::from_secs(now.saturating_sub(moment_us) / 1_000_000)).replace("0ms", "0s")
+    )
 }
 
 /// A moment, in microseconds since 1970, as RFC 3339 in UTC, to the second.

@@ -236,8 +236,9 @@ impl Engine {
     fn add_flow(&mut self, edge: Parent, id: FlowId, name: OperationName) -> Result<(), Failure> {
         let is_live = self.flows.get(id).is_some();
         if is_live && self.flows.is_ancestor(id, edge.flow) {
-            let message =
-                format!("flow {name} ({id}) is yielded by itself or by a flow that it yielded, so it would never end");
+            let message = format!(
+                "flow {name} ({id}) is yielded by itself or by a flow that it yielded, so it would never end"
+            );
             return Err(Failure::new(Cause::Permanent, message));
         }
         let added = match self.flows.get_mut(id) {
@@ -334,7 +335,8 @@ impl Engine {
 
     /// Something failed for good: unless it is caught, the policy says what that means.
     fn note_death(&mut self, parents: &Parents, turn: &mut Turn) {
-        if self.policy.on_dead == OnDead::Stop && self.mode == Mode::Running && !self.flows.is_caught(parents) {
+        if self.policy.on_dead == OnDead::Stop && self.mode == Mode::Running && !self.flows.is_caught(parents)
+        {
             self.stop(Conclusion::Failed, turn);
         }
     }
@@ -393,8 +395,11 @@ impl Engine {
                 });
             }
             let has_failed = result.value.is_err() && !result.is_skipped;
-            let settlement =
-                if result.is_skipped { Settlement::Unknown } else { Settlement::Flow(result.value.map_err(Arc::new)) };
+            let settlement = if result.is_skipped {
+                Settlement::Unknown
+            } else {
+                Settlement::Flow(result.value.map_err(Arc::new))
+            };
             turn.tell(node, settlement);
             for parent in result.parents {
                 self.child_done(parent, node, has_failed, turn);
@@ -467,4 +472,3 @@ impl Turn {
         self.effects
     }
 }
-

@@ -104,10 +104,7 @@ impl Flows {
         self.next_sequence += 1;
         let phase = Phase::Ready;
         let failed = IdSet::default();
-        self.table.insert(
-            id,
-            LiveFlow { name, parents, unsettled: 0, failed, phase, is_skipping, sequence },
-        );
+        self.table.insert(id, LiveFlow { name, parents, unsettled: 0, failed, phase, is_skipping, sequence });
         self.fresh.insert((sequence, id));
     }
 

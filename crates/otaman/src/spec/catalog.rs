@@ -11,8 +11,8 @@ use semver::Version;
 use crate::entry::{FlowEntry, Info, Kind, OperationEntry};
 use crate::registry::Registry;
 use crate::spec::checker::Checker;
-use crate::spec::entry_points::EntryPoint;
 use crate::spec::describe::quoted;
+use crate::spec::entry_points::EntryPoint;
 use crate::spec::nearest::{listed, nearest};
 use crate::spec::options;
 
@@ -52,8 +52,12 @@ pub(crate) struct Unselected {
 impl Catalog {
     /// Of a registry.
     pub fn new(registry: &Registry) -> Self {
-        let mut catalog =
-            Self { entries: BTreeMap::new(), options: Checker::new(&options::schema()), entry_points: EntryPoint::all(), standard_input: None };
+        let mut catalog = Self {
+            entries: BTreeMap::new(),
+            options: Checker::new(&options::schema()),
+            entry_points: EntryPoint::all(),
+            standard_input: None,
+        };
         for operation in registry.operations() {
             catalog.insert(&operation.info, Code::Operation(operation.entry.clone()));
         }
@@ -109,7 +113,11 @@ impl Catalog {
         let mut all = matching();
         match (all.next(), all.next()) {
             (Some(only), None) => Ok(only),
-            (None, _) => Err(Unselected { message: no_version(name, version, entries), suggestion: None, version: true }),
+            (None, _) => Err(Unselected {
+                message: no_version(name, version, entries),
+                suggestion: None,
+                version: true,
+            }),
             (Some(_), Some(_)) => exact().ok_or_else(|| Unselected {
                 message: several_versions(name, version, matching()),
                 suggestion: None,
@@ -135,13 +143,21 @@ impl Catalog {
 fn no_version(name: &str, version: &Version, entries: &[Arc<Entry>]) -> String {
     let versions: Vec<String> = entries.iter().map(|entry| accepts(&entry.info)).collect();
     let versions = versions.join("; ");
-    format!("no version of {name:?} is for \"@version\" {version}; there is {versions}; set \"@version\" on this object")
+    format!(
+        "no version of {name:?} is for \"@version\" {version}; there is {versions}; set \"@version\" on this object"
+    )
 }
 
-fn several_versions<'e>(name: &str, version: &Version, entries: impl Iterator<Item = &'e Arc<Entry>>) -> String {
+fn several_versions<'e>(
+    name: &str,
+    version: &Version,
+    entries: impl Iterator<Item = &'e Arc<Entry>>,
+) -> String {
     let versions: Vec<String> = entries.map(|entry| format!("\"{}\"", entry.info.version)).collect();
     let versions = listed(&versions, "or");
-    format!("several versions of {name:?} are for \"@version\" {version}; choose one with \"@version\": {versions} on this object")
+    format!(
+        "several versions of {name:?} are for \"@version\" {version}; choose one with \"@version\": {versions} on this object"
+    )
 }
 
 fn accepts(info: &Info) -> String {

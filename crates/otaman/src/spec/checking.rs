@@ -20,14 +20,18 @@ pub(crate) struct Checking<'c>(pub(crate) &'c Catalog);
 impl<'c> Checking<'c> {
     fn prepared(&self, target: &Target, filling: Filling) -> Result<Prepared<'c>, Error> {
         let prepared = self.0.prepared(target, filling)?;
-        let (entry, ..) = self.0.read(target)?;
+        let entry = self.0.read(target)?.entry;
         Ok(Box::new(move |variables| {
             let node = prepared(variables)?;
             if let Node::Task(task) = &node {
                 let arguments = task.arguments.to_json()?;
                 let complaints = entry.checker().check(&arguments, &entry.subject(), Leniency::default());
                 if let Some(complaint) = complaints.first() {
-                    return Err(Error::permanent(format!("{}: {}", Shown(&complaint.path), complaint.message)));
+                    return Err(Error::permanent(format!(
+                        "{}: {}",
+                        Shown(&complaint.path),
+                        complaint.message
+                    )));
                 }
                 check_arguments(entry, &arguments).map_err(Error::permanent)?;
             }

@@ -62,7 +62,9 @@ impl<'t> Document<'t> {
         for segment in &place.path {
             let next = match (segment, node) {
                 (Segment::Key(key), Node::Object(object)) => member(object, key),
-                (Segment::Index(index), Node::Array(array)) => array.elements.get(*index).map(|item| (None, item)),
+                (Segment::Index(index), Node::Array(array)) => {
+                    array.elements.get(*index).map(|item| (None, item))
+                }
                 _ => None,
             };
             let Some((key, value)) = next else { return node.start() };
@@ -132,5 +134,7 @@ fn number(text: &str) -> Result<Json, String> {
         });
     }
     let float = text.parse().ok().and_then(serde_json::Number::from_f64);
-    float.map(Json::Number).ok_or_else(|| format!("{text} is out of the range of 64-bit floats; write it as a string"))
+    float
+        .map(Json::Number)
+        .ok_or_else(|| format!("{text} is out of the range of 64-bit floats; write it as a string"))
 }

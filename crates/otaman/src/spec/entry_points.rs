@@ -39,18 +39,42 @@ type Parameter = (&'static str, &'static str, Effect);
 /// Parameters of both entry points.
 const COMMON: &[Parameter] = &[
     ("execution_id", "string", Maps("Name of the execution.")),
-    ("raise_on_failed_task", "boolean", Maps("Whether the first dead task stops the execution; else independent work goes on.")),
+    (
+        "raise_on_failed_task",
+        "boolean",
+        Maps("Whether the first dead task stops the execution; else independent work goes on."),
+    ),
     ("show_progress", "boolean", Maps("Whether to show progress.")),
-    ("max_batch_len", "integer", Without("tasks go out one by one as slots become free; --max-in-flight bounds them")),
+    (
+        "max_batch_len",
+        "integer",
+        Without("tasks go out one by one as slots become free; --max-in-flight bounds them"),
+    ),
     ("batch_gap_sleep_sec", "number", Without("nothing sleeps between batches here")),
-    ("do_dryrun_estimation", "boolean", Without("no dry run is made; `coordinator plan` counts tasks without running them")),
+    (
+        "do_dryrun_estimation",
+        "boolean",
+        Without("no dry run is made; `coordinator plan` counts tasks without running them"),
+    ),
     ("checkpoint_interval_sec", "number", Without("every outcome is recorded at once")),
-    ("raise_on_failed_checkpoint", "boolean", Without("a task counts as done only when its outcome is recorded, so an execution cannot outrun its record")),
+    (
+        "raise_on_failed_checkpoint",
+        "boolean",
+        Without(
+            "a task counts as done only when its outcome is recorded, so an execution cannot outrun its record",
+        ),
+    ),
     ("write_progress_summary", "boolean", Without("the coordinator's dashboard and API show progress")),
     ("require_interrupt_confirm", "boolean", Without("an interrupt never loses work; --resume goes on")),
     ("task_queue", "object", Refused("queues are not named in specs; give the broker with --broker")),
     ("outcome_queue", "object", Refused("queues are not named in specs; give the broker with --broker")),
-    ("checkpoint", "string", Refused("Mazepa's checkpoint files cannot be read here; go on with an earlier execution by --resume ID")),
+    (
+        "checkpoint",
+        "string",
+        Refused(
+            "Mazepa's checkpoint files cannot be read here; go on with an earlier execution by --resume ID",
+        ),
+    ),
     ("state_constructor", "object", Refused("the execution's state cannot be replaced; leave it out")),
 ];
 
@@ -61,7 +85,11 @@ const LOCAL: &[Parameter] = &[
     ("suppress_worker_logs", "boolean", Without("tasks' logs are kept apart by task")),
     ("resource_monitor_interval", "number", Without("workers report their resources by themselves")),
     ("queues_dir", "string", Without("embedded queues need no directory")),
-    ("semaphores_spec", "object", Refused("semaphores belong to machines; start workers with --semaphore cuda=1")),
+    (
+        "semaphores_spec",
+        "object",
+        Refused("semaphores belong to machines; start workers with --semaphore cuda=1"),
+    ),
 ];
 
 impl EntryPoint {
@@ -79,7 +107,8 @@ impl EntryPoint {
         if let ([Segment::Key(key)], Focus::Key) = (complaint.path.as_slice(), complaint.focus)
             && LOCAL.iter().any(|parameter| parameter.0 == key)
         {
-            complaint.message = format!("{key} is a parameter of \"{EXECUTE_LOCALLY}\"; use that as \"@type\"");
+            complaint.message =
+                format!("{key} is a parameter of \"{EXECUTE_LOCALLY}\"; use that as \"@type\"");
             complaint.suggestion = None;
         }
         complaint
@@ -100,7 +129,9 @@ impl EntryPoint {
                     let message = format!("{name} has no effect: {reason}");
                     outcome.notes.push(at(name, Focus::Key, message));
                 }
-                Refused(reason) => outcome.problems.push(at(name, Focus::Key, format!("{name} is refused: {reason}"))),
+                Refused(reason) => {
+                    outcome.problems.push(at(name, Focus::Key, format!("{name} is refused: {reason}")))
+                }
                 Maps(_) => {
                     if let Err(message) = outcome.settings.set(name, value) {
                         outcome.problems.push(at(name, Focus::Value, message));
@@ -133,8 +164,10 @@ impl Settings {
             }
             "show_progress" => self.quiet = value == false,
             "num_procs" => {
-                let number = value.as_u64().and_then(|number| u32::try_from(number).ok()).and_then(NonZeroU32::new);
-                self.workers = Some(number.ok_or_else(|| format!("{value} is no number of workers; write 1 or more"))?);
+                let number =
+                    value.as_u64().and_then(|number| u32::try_from(number).ok()).and_then(NonZeroU32::new);
+                self.workers =
+                    Some(number.ok_or_else(|| format!("{value} is no number of workers; write 1 or more"))?);
             }
             other => unreachable!("{other} is not a parameter with a meaning"),
         }
@@ -156,9 +189,13 @@ fn schema(name: &str) -> Json {
     properties.insert("target".into(), target);
     for (name, kind, effect) in of(name) {
         let property = match effect {
-            Maps(meaning) if *name == "num_procs" => json!({"type": kind, "minimum": 1, "description": meaning}),
+            Maps(meaning) if *name == "num_procs" => {
+                json!({"type": kind, "minimum": 1, "description": meaning})
+            }
             Maps(meaning) => json!({"type": [kind, "null"], "description": meaning}),
-            Without(reason) => json!({"type": [kind, "null"], "description": format!("No effect: {reason}.")}),
+            Without(reason) => {
+                json!({"type": [kind, "null"], "description": format!("No effect: {reason}.")})
+            }
             // Any value, so that the refusal is not drowned by complaints about its type.
             Refused(reason) => json!({"description": format!("Refused: {reason}.")}),
         };
@@ -169,7 +206,8 @@ fn schema(name: &str) -> Json {
 
 /// What to use instead of a name of Mazepa's that is nothing here.
 pub(crate) fn replacement(name: &str) -> Option<&'static str> {
-    const BROKER: &str = "queues are not named in specs; give the broker to coordinator and workers with --broker";
+    const BROKER: &str =
+        "queues are not named in specs; give the broker to coordinator and workers with --broker";
     Some(match name {
         "mazepa.execute_on_slurm" => {
             "start workers by sbatch (`worker --queue cpu`) and run this spec with \"mazepa.execute\" as its @type, \
@@ -179,8 +217,12 @@ pub(crate) fn replacement(name: &str) -> Option<&'static str> {
             "start workers on the cluster (`worker --queue cpu`) and run this spec with \"mazepa.execute\" as its \
              @type, or its target alone, by `coordinator execute --broker … --store …`"
         }
-        "mazepa.Executor" => "a spec is executed by `coordinator execute`; use \"mazepa.execute\" or the target alone",
-        "mazepa.run_worker_manager" | "mazepa.run_worker" => "workers need no spec; start `worker --queue cpu`",
+        "mazepa.Executor" => {
+            "a spec is executed by `coordinator execute`; use \"mazepa.execute\" or the target alone"
+        }
+        "mazepa.run_worker_manager" | "mazepa.run_worker" => {
+            "workers need no spec; start `worker --queue cpu`"
+        }
         "mazepa.TaskRouter" => "a task is routed by \"@worker_type\" on it",
         "mazepa.AutoexecuteTaskQueue" => "without --broker everything runs in one process",
         "FileQueue" | "SQSQueue" | "PubSubPullQueue" | "sqs_queue_ctx_mngr" => BROKER,

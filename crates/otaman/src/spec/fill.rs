@@ -39,7 +39,12 @@ enum Hole {
 
 impl Template {
     /// Templates inside these arguments are left alone: they belong to the inner flow.
-    pub(crate) fn new(arguments: Map<String, Json>, entry: &Entry, catalog: &Catalog, filling: Filling) -> Self {
+    pub(crate) fn new(
+        arguments: Map<String, Json>,
+        entry: &Entry,
+        catalog: &Catalog,
+        filling: Filling,
+    ) -> Self {
         let arguments = Json::Object(arguments);
         let mut search = Search { catalog, path: Vec::new(), holes: Vec::new() };
         if filling == Filling::Placeholders {
@@ -54,11 +59,13 @@ impl Template {
         for (path, hole) in &self.holes {
             let filled = match hole {
                 Hole::Text(text) => text.cast(variables)?.into(),
-                Hole::Value { hole, as_text } => match hole.find(variables).transpose().map_err(Error::permanent)? {
-                    Some(value) if *as_text => text_of(value),
-                    Some(value) => value.clone(),
-                    None => continue,
-                },
+                Hole::Value { hole, as_text } => {
+                    match hole.find(variables).transpose().map_err(Error::permanent)? {
+                        Some(value) if *as_text => text_of(value),
+                        Some(value) => value.clone(),
+                        None => continue,
+                    }
+                }
             };
             let place = path.iter().try_fold(&mut arguments, |value, segment| match segment {
                 Segment::Key(key) => value.get_mut(key),
@@ -91,7 +98,8 @@ impl Search<'_> {
             }
             Json::Object(fields) => {
                 let name = fields.get("@type").and_then(Json::as_str);
-                let version = fields.get("@version").and_then(Json::as_str).and_then(|text| text.parse().ok());
+                let version =
+                    fields.get("@version").and_then(Json::as_str).and_then(|text| text.parse().ok());
                 match name.and_then(|name| self.catalog.select(name, version.as_ref()).ok()) {
                     Some(entry) => self.parts(value, &entry.checker().guide()),
                     None => self.parts(value, guide),
@@ -111,7 +119,9 @@ impl Search<'_> {
         };
         match value {
             Json::Object(fields) => fields.iter().for_each(|(key, value)| part(key.as_str().into(), value)),
-            Json::Array(items) => items.iter().enumerate().for_each(|(index, item)| part(Segment::Index(index), item)),
+            Json::Array(items) => {
+                items.iter().enumerate().for_each(|(index, item)| part(Segment::Index(index), item))
+            }
             _ => {}
         }
     }
@@ -128,7 +138,10 @@ pub(crate) fn inherit(value: &mut Json, version: &Version) {
             if fields.contains_key("@type") {
                 fields.insert("@version".into(), version.to_string().into());
             }
-            fields.iter_mut().filter(|(key, _)| !key.starts_with('@')).for_each(|(_, value)| inherit(value, version));
+            fields
+                .iter_mut()
+                .filter(|(key, _)| !key.starts_with('@'))
+                .for_each(|(_, value)| inherit(value, version));
         }
         Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => {}
     }

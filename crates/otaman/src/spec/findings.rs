@@ -162,7 +162,8 @@ mod tests {
     fn columns_count_characters() {
         let text = "aé\n\u{1f600}x\r\ny";
         let places = lines_and_columns(text, [0, 1, 3, 4, 8, 11, 99].into_iter());
-        let expected = [(0, (1, 1)), (1, (1, 2)), (3, (1, 3)), (4, (2, 1)), (8, (2, 2)), (11, (3, 1)), (99, (3, 2))];
+        let expected =
+            [(0, (1, 1)), (1, (1, 2)), (3, (1, 3)), (4, (2, 1)), (8, (2, 2)), (11, (3, 1)), (99, (3, 2))];
         assert_eq!(places, expected.into_iter().collect());
     }
 }

@@ -42,7 +42,8 @@ impl<'s> Guide<'s> {
         while let Some(&schema) = schemas.get(next) {
             next += 1;
             let reference = schema.get("$ref").and_then(Json::as_str).and_then(|name| refer(root, name));
-            let alternatives = ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array());
+            let alternatives =
+                ["allOf", "anyOf", "oneOf"].into_iter().filter_map(|key| schema.get(key)?.as_array());
             let conditional = ["then", "else"].into_iter().filter_map(|key| schema.get(key));
             for found in reference.into_iter().chain(alternatives.flatten()).chain(conditional) {
                 if schemas.len() < MAX_SCHEMAS && !schemas.iter().any(|known| std::ptr::eq(*known, found)) {
@@ -67,7 +68,8 @@ impl<'s> Guide<'s> {
                 }
             }
         };
-        let schemas: Vec<&Json> = self.schemas.iter().filter_map(below).filter(|schema| schema.is_object()).collect();
+        let schemas: Vec<&Json> =
+            self.schemas.iter().filter_map(below).filter(|schema| schema.is_object()).collect();
         if schemas.is_empty() { Self { root: self.root, schemas } } else { Self::of(self.root, schemas) }
     }
 
@@ -78,16 +80,17 @@ impl<'s> Guide<'s> {
 
     /// Whether only strings may stand here, or null.
     pub(crate) fn wants_text(&self) -> bool {
-        let types = |schema: &&Json| schema.get("type").map(|types| match types {
-            Json::Array(several) => several.iter().all(|one| one == "string" || one == "null"),
-            one => one == "string" || one == "null",
-        });
-        // Those without a type leave it to others to say one, or allow all.
-        let delegates = |schema: &&Json| {
-            ["$ref", "allOf", "anyOf", "oneOf"].iter().any(|key| schema.get(key).is_some())
+        let types = |schema: &&Json| {
+            schema.get("type").map(|types| match types {
+                Json::Array(several) => several.iter().all(|one| one == "string" || one == "null"),
+                one => one == "string" || one == "null",
+            })
         };
+        // Those without a type leave it to others to say one, or allow all.
+        let delegates =
+            |schema: &&Json| ["$ref", "allOf", "anyOf", "oneOf"].iter().any(|key| schema.get(key).is_some());
         let string = |schema: &&Json| schema.get("type").is_some_and(|types| names(types, "string"));
-        self.schemas.iter().any(|schema| string(schema))
+        self.schemas.iter().any(string)
             && self.schemas.iter().all(|schema| types(schema).unwrap_or_else(|| delegates(schema)))
     }
 

@@ -30,12 +30,22 @@ impl Header {
         let mut findings = Vec::new();
         for (key, value) in object.iter().filter(|(key, _)| key.starts_with('@')) {
             let result = match (key.as_str(), value) {
-                ("@type", Json::String(name)) => Ok(header.name = Some(name.clone())),
-                ("@type", other) => Err(format!("\"@type\" must be the name of an operation or flow, found {}", found(other))),
+                ("@type", Json::String(name)) => {
+                    header.name = Some(name.clone());
+                    Ok(())
+                }
+                ("@type", other) => {
+                    Err(format!("\"@type\" must be the name of an operation or flow, found {}", found(other)))
+                }
                 ("@version", value) => version(value).map(|version| header.version = Some(version)),
-                ("@mode", Json::String(mode)) if mode == "partial" => Ok(header.partial = true),
+                ("@mode", Json::String(mode)) if mode == "partial" => {
+                    header.partial = true;
+                    Ok(())
+                }
                 ("@mode", Json::String(mode)) if mode == "regular" => Ok(()),
-                ("@mode", other) => Err(format!("\"@mode\" is \"regular\" or \"partial\", found {}", found(other))),
+                ("@mode", other) => {
+                    Err(format!("\"@mode\" is \"regular\" or \"partial\", found {}", found(other)))
+                }
                 (option, value) if options::KEYS.contains(&option) => {
                     header.options.insert(key.clone(), value.clone());
                     Ok(())
@@ -80,9 +90,9 @@ fn version(value: &Json) -> Result<Version, String> {
         1 => format!("{numbers}.0{rest}"),
         _ => text.clone(),
     };
-    padded.parse().map_err(|error| {
-        format!("{} is not a version such as \"0.4\" or \"1.2.3\": {error}", quoted(text))
-    })
+    padded
+        .parse()
+        .map_err(|error| format!("{} is not a version such as \"0.4\" or \"1.2.3\": {error}", quoted(text)))
 }
 
 #[cfg(test)]
@@ -93,7 +103,9 @@ mod tests {
 
     #[test]
     fn partial_versions_are_padded() {
-        for (text, expected) in [("0", "0.0.0"), ("0.4", "0.4.0"), ("1.2.3", "1.2.3"), ("1.2-rc.1", "1.2.0-rc.1")] {
+        for (text, expected) in
+            [("0", "0.0.0"), ("0.4", "0.4.0"), ("1.2.3", "1.2.3"), ("1.2-rc.1", "1.2.0-rc.1")]
+        {
             assert_eq!(version(&json!(text)).unwrap().to_string(), expected);
         }
         for bad in [json!("v1"), json!(""), json!("1.2.3.4"), json!(0.4), json!(null), json!("01.2")] {

@@ -9,27 +9,36 @@ pub(crate) const MAX_BYTES: usize = 64 << 20;
 /// Deepest nesting of objects and lists.
 pub(crate) const MAX_DEPTH: usize = 64;
 
-/// The text without a byte order mark. On refusal also the part of the text that can be shown.
-pub(crate) fn decode(bytes: &[u8]) -> Result<&str, (&str, Finding)> {
-    let at = |byte, message: String| Finding::new(&[], Focus::Byte(byte), message);
+/// Why bytes are not the text of a spec.
+pub(crate) struct Refused<'t> {
+    /// As much of the text as there is, for lines and columns.
+    pub(crate) text: &'t str,
+    pub(crate) finding: Finding,
+}
+
+/// The text without a byte order mark.
+pub(crate) fn decode(bytes: &[u8]) -> Result<&str, Box<Refused<'_>>> {
+    let refused = |text, byte, message: String| {
+        Box::new(Refused { text, finding: Finding::new(&[], Focus::Byte(byte), message) })
+    };
     if bytes.len() > MAX_BYTES {
         let message = format!("the spec has {} bytes, at most {MAX_BYTES} are allowed", bytes.len());
-        return Err(("", at(0, message + "; move data into files and let a flow read them")));
+        return Err(refused("", 0, message + "; move data into files and let a flow read them"));
     }
     if bytes.starts_with(&[0xfe, 0xff]) || bytes.starts_with(&[0xff, 0xfe]) {
-        return Err(("", at(0, "the spec is UTF-16; save it as UTF-8".into())));
+        return Err(refused("", 0, "the spec is UTF-16; save it as UTF-8".into()));
     }
     let bytes = bytes.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let good = &bytes[..error.valid_up_to()];
         let good = std::str::from_utf8(good).expect("that much is valid");
         let byte = bytes[good.len()];
-        (good, at(good.len(), format!("byte 0x{byte:02x} is not UTF-8; save the spec as UTF-8")))
+        refused(good, good.len(), format!("byte 0x{byte:02x} is not UTF-8; save the spec as UTF-8"))
     })?;
     if text.trim().is_empty() {
-        return Err((text, at(0, "the spec is empty; it must be an object with \"@type\"".into())));
+        return Err(refused(text, 0, "the spec is empty; it must be an object with \"@type\"".into()));
     }
-    scan(text).map_err(|(byte, message)| (text, at(byte, message)))?;
+    scan(text).map_err(|(byte, message)| refused(text, byte, message))?;
     Ok(text)
 }
 
@@ -45,11 +54,16 @@ fn scan(text: &str) -> Result<(), (usize, String)> {
                 b'\\' => escaped = true,
                 b'"' => string_start = None,
                 b'\n' | b'\r' => {
-                    return Err((start, "this string does not end on its line; close it with \", and write line \
-                                        breaks as \\n".into()));
+                    return Err((
+                        start,
+                        "this string does not end on its line; close it with \", and write line \
+                                        breaks as \\n"
+                            .into(),
+                    ));
                 }
                 0..0x20 => {
-                    let message = format!("control character 0x{byte:02x} inside a string; write it as \\u{byte:04x}");
+                    let message =
+                        format!("control character 0x{byte:02x} inside a string; write it as \\u{byte:04x}");
                     return Err((at, message));
                 }
                 _ => {}

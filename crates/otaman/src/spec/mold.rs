@@ -23,7 +23,10 @@ pub(crate) enum Mold {
 pub(crate) enum Part {
     Bytes(Vec<u8>),
     /// The value of a variable, or its text.
-    Hole { hole: Placeholder, as_text: bool },
+    Hole {
+        hole: Placeholder,
+        as_text: bool,
+    },
     /// A string with values of variables in it.
     Text(TextMold),
 }
@@ -41,7 +44,7 @@ impl TextMold {
 
     /// The string with these variables.
     pub(crate) fn cast(&self, variables: &[(&str, &Json)]) -> Result<String, Error> {
-        let mut text = String::new();
+        let mut text = String::with_capacity(64);
         for piece in &self.0 {
             match piece {
                 Piece::Text(plain) => text.push_str(plain),
@@ -74,7 +77,11 @@ impl TextMold {
 
 impl Mold {
     /// `guide` says where only strings may stand.
-    pub(crate) fn new(arguments: &Map<String, Json>, guide: &Guide<'_>, filling: Filling) -> Result<Self, Error> {
+    pub(crate) fn new(
+        arguments: &Map<String, Json>,
+        guide: &Guide<'_>,
+        filling: Filling,
+    ) -> Result<Self, Error> {
         let mut builder = Builder { parts: Vec::new(), current: Vec::new(), filling };
         builder.object(arguments, guide)?;
         let Builder { mut parts, current, .. } = builder;
@@ -98,11 +105,13 @@ impl Mold {
             match part {
                 Part::Bytes(bytes) => out.extend_from_slice(bytes),
                 Part::Text(text) => write_text(&mut out, &text.cast(variables)?),
-                Part::Hole { hole, as_text } => match hole.find(variables).transpose().map_err(Error::permanent)? {
-                    Some(value) if *as_text => write(&mut out, &text_of(value))?,
-                    Some(value) => write(&mut out, value)?,
-                    None => write_text(&mut out, &hole.as_text()),
-                },
+                Part::Hole { hole, as_text } => {
+                    match hole.find(variables).transpose().map_err(Error::permanent)? {
+                        Some(value) if *as_text => write(&mut out, &text_of(value))?,
+                        Some(value) => write(&mut out, value)?,
+                        None => write_text(&mut out, &hole.as_text()),
+                    }
+                }
             }
         }
         // Brings maps inside the values of variables into their order, too.

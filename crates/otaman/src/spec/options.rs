@@ -76,13 +76,19 @@ impl TaskOptions {
         let mut read = Self { key: text("@key").map(str::to_owned), ..Self::default() };
         match text("@worker_type").map(str::parse).transpose() {
             Ok(worker_type) => read.worker_type = worker_type,
-            Err(_) => complain(&["@worker_type"], format!(
-                "{} is not a worker type; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
-                quoted(text("@worker_type").unwrap_or_default())
-            )),
+            Err(_) => complain(
+                &["@worker_type"],
+                format!(
+                    "{} is not a worker type; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
+                    quoted(text("@worker_type").unwrap_or_default())
+                ),
+            ),
         }
         match text("@runtime_limit").map(duration).transpose() {
-            Ok(Some(Duration::ZERO)) => complain(&["@runtime_limit"], "a limit of 0 lets no attempt finish; leave it out for none".into()),
+            Ok(Some(Duration::ZERO)) => complain(
+                &["@runtime_limit"],
+                "a limit of 0 lets no attempt finish; leave it out for none".into(),
+            ),
             Ok(limit) => read.runtime_limit = limit,
             Err(message) => complain(&["@runtime_limit"], message),
         }
@@ -101,7 +107,8 @@ impl TaskOptions {
     pub(crate) fn retry(&self, of_operation: Option<&RetryPolicy>) -> Option<RetryPolicy> {
         let Some(retry) = &self.retry else { return of_operation.cloned() };
         let mut policy = of_operation.cloned().unwrap_or_default();
-        let number = |name: &str| retry.get(name).and_then(Json::as_u64).and_then(|number| u32::try_from(number).ok());
+        let number =
+            |name: &str| retry.get(name).and_then(Json::as_u64).and_then(|number| u32::try_from(number).ok());
         let delay = |name: &str| retry.get(name).and_then(Json::as_str).and_then(|text| duration(text).ok());
         policy.max_attempts = number("max_attempts").unwrap_or(policy.max_attempts);
         policy.max_timeouts = number("max_timeouts").unwrap_or(policy.max_timeouts);
@@ -125,6 +132,8 @@ impl TaskOptions {
 fn duration(text: &str) -> Result<Duration, String> {
     match text.parse::<DurationText>() {
         Ok(duration) => Ok(duration.0),
-        Err(_) => Err(format!("{} is not a duration; write for example \"30s\", \"5m\" or \"1h30m\"", quoted(text))),
+        Err(_) => {
+            Err(format!("{} is not a duration; write for example \"30s\", \"5m\" or \"1h30m\"", quoted(text)))
+        }
     }
 }

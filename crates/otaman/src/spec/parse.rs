@@ -49,7 +49,7 @@ pub fn parse(
         let refused = findings.finish(&source, &Document::unparsed(text));
         refused.expect_err("there is a problem")
     };
-    let text = lexical::decode(text.as_ref()).map_err(|(text, finding)| refuse(text, finding))?;
+    let text = lexical::decode(text.as_ref()).map_err(|refused| refuse(refused.text, refused.finding))?;
     let document = Document::parse(text).map_err(|finding| refuse(text, finding))?;
     let mut findings = Findings::default();
     let mut spec = document.json(&mut findings);

@@ -62,7 +62,10 @@ impl fmt::Display for Shown<'_> {
 }
 
 fn is_plain(key: &str) -> bool {
-    !key.is_empty() && key.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'@'))
+    !key.is_empty()
+        && key
+            .bytes()
+            .all(|byte| matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'@'))
 }
 
 /// Reads a JSON pointer into `value`, as far as it leads.

@@ -49,7 +49,9 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece> {
 fn placeholder(text: &str) -> Option<(Placeholder, &str)> {
     let (inside, after) = text.split_once('}')?;
     let mut parts = inside.split('.');
-    let name = parts.next().filter(|name| is_name(name) && !name.starts_with(|first: char| first.is_ascii_digit()))?;
+    let name = parts
+        .next()
+        .filter(|name| is_name(name) && !name.starts_with(|first: char| first.is_ascii_digit()))?;
     let fields: Vec<String> = parts.map(str::to_owned).collect();
     fields.iter().all(|field| is_name(field)).then(|| (Placeholder { name: name.to_owned(), fields }, after))
 }
@@ -76,7 +78,12 @@ impl Placeholder {
             };
             match next {
                 Some(next) => value = next,
-                None => return Some(Err(format!("{} has nothing to stand for: there is no {field:?} in {value}", self.as_text()))),
+                None => {
+                    return Some(Err(format!(
+                        "{} has nothing to stand for: there is no {field:?} in {value}",
+                        self.as_text()
+                    )));
+                }
             }
         }
         Some(Ok(value))
@@ -85,7 +92,8 @@ impl Placeholder {
 
 /// Whether the whole string is one placeholder of these names, which may become any value.
 pub(crate) fn is_whole(text: &str, names: &[String]) -> bool {
-    text.starts_with('{') && matches!(pieces(text).as_slice(), [Piece::Hole(hole)] if names.contains(&hole.name))
+    text.starts_with('{')
+        && matches!(pieces(text).as_slice(), [Piece::Hole(hole)] if names.contains(&hole.name))
 }
 
 /// Whether there is a placeholder of these names in the string.
@@ -114,7 +122,9 @@ mod tests {
         for text in ["{item}", "{item.size.0}", "{index}"] {
             assert!(is_whole(text, &names), "{text}");
         }
-        for text in ["{{item}", "{print $1}", "{}", "{a b}", "{1}", "{item.}", "{item", "a}b", "{a{b", "{HOME}"] {
+        for text in
+            ["{{item}", "{print $1}", "{}", "{a b}", "{1}", "{item.}", "{item", "a}b", "{a{b", "{HOME}"]
+        {
             assert!(!has_any(text, &names), "{text}");
         }
         let text = |text: &str| Piece::Text(text.to_owned());

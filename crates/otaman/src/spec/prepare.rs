@@ -32,7 +32,12 @@ struct PreparedTask {
 }
 
 impl PreparedTask {
-    fn new(entry: &Entry, options: &TaskOptions, arguments: &Map<String, Json>, filling: Filling) -> Result<Self, Error> {
+    fn new(
+        entry: &Entry,
+        options: &TaskOptions,
+        arguments: &Map<String, Json>,
+        filling: Filling,
+    ) -> Result<Self, Error> {
         let info = &entry.info;
         let guide = match filling {
             Filling::Placeholders => entry.checker().guide(),
@@ -62,9 +67,16 @@ impl PreparedTask {
     }
 }
 
+/// A target, read.
+pub(crate) struct Call<'c> {
+    pub(crate) entry: &'c Arc<Entry>,
+    options: TaskOptions,
+    arguments: Map<String, Json>,
+}
+
 impl Catalog {
     /// The entry, the options and the arguments of a target.
-    pub(crate) fn read(&self, target: &Target) -> Result<(&Arc<Entry>, TaskOptions, Map<String, Json>), Error> {
+    pub(crate) fn read(&self, target: &Target) -> Result<Call<'_>, Error> {
         let refuse = |message: String| Error::permanent(format!("the target cannot be resolved: {message}"));
         let Json::Object(object) = target.spec() else {
             return Err(refuse("it is not an object with \"@type\"".into()));
@@ -74,21 +86,23 @@ impl Catalog {
             return Err(refuse(format!("{}: {}", Shown(&finding.place.path), finding.message)));
         }
         let name = header.name.as_deref().ok_or_else(|| refuse("it has no \"@type\"".into()))?;
-        let entry = self.select(name, header.version.as_ref()).map_err(|unselected| refuse(unselected.message))?;
+        let entry =
+            self.select(name, header.version.as_ref()).map_err(|unselected| refuse(unselected.message))?;
         let options = TaskOptions::read(header.options, &self.options).map_err(|complaints| {
             let shown = |complaint: &Complaint| format!("{}: {}", Shown(&complaint.path), complaint.message);
             refuse(complaints.first().map(shown).unwrap_or_default())
         })?;
         let arguments = object.iter().filter(|(key, _)| !key.starts_with('@'));
-        let mut arguments: Map<String, Json> = arguments.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut arguments: Map<String, Json> =
+            arguments.map(|(key, value)| (key.clone(), value.clone())).collect();
         if let Some(version) = &header.version {
             arguments.values_mut().for_each(|value| fill::inherit(value, version));
         }
-        Ok((entry, options, arguments))
+        Ok(Call { entry, options, arguments })
     }
 
     pub(crate) fn prepared(&self, target: &Target, filling: Filling) -> Result<Prepared<'static>, Error> {
-        let (entry, options, arguments) = self.read(target)?;
+        let Call { entry, options, arguments } = self.read(target)?;
         if entry.info.kind == Kind::Operation {
             let prepared = PreparedTask::new(entry, &options, &arguments, filling)?;
             return Ok(Box::new(move |variables| Ok(Node::Task(Arc::new(prepared.task(variables)?)))));

@@ -25,12 +25,15 @@ pub fn schema(catalog: &Catalog) -> Json {
     }
     let names: Vec<&str> = catalog.names().collect();
     definitions.insert("target".into(), json!({"type": "object", "required": ["@type"], "anyOf": targets}));
-    definitions.insert("template".into(), json!({
-        "type": "object",
-        "required": ["@type"],
-        "properties": {"@type": {"enum": names}},
-        "description": "A task or flow for each item; strings may contain {item} and {index}."
-    }));
+    definitions.insert(
+        "template".into(),
+        json!({
+            "type": "object",
+            "required": ["@type"],
+            "properties": {"@type": {"enum": names}},
+            "description": "A task or flow for each item; strings may contain {item} and {index}."
+        }),
+    );
     definitions.insert("variable".into(), variable());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -88,7 +91,10 @@ fn typed(name: &str, description: &str, arguments: &Json, options: Option<&Json>
     fields.insert("description".into(), description.into());
     let mut properties = Map::new();
     properties.insert("@type".into(), json!({"const": name}));
-    properties.insert("@version".into(), json!({"type": "string", "description": "Version, inherited by the targets inside."}));
+    properties.insert(
+        "@version".into(),
+        json!({"type": "string", "description": "Version, inherited by the targets inside."}),
+    );
     properties.insert("@mode".into(), json!({"enum": ["regular", "partial"]}));
     let options = options.and_then(|options| options.get("properties")?.as_object()).into_iter().flatten();
     let arguments = fields.get("properties").and_then(Json::as_object).into_iter().flatten();

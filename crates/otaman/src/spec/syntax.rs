@@ -14,7 +14,9 @@ pub(crate) fn explain(text: &str, error: &ParseError) -> Finding {
     let range = error.range();
     let found = found(text, range.start);
     let message = match error.kind() {
-        Kind::CommentsNotAllowed | Kind::UnterminatedCommentBlock => "comments are not JSON; remove this one".into(),
+        Kind::CommentsNotAllowed | Kind::UnterminatedCommentBlock => {
+            "comments are not JSON; remove this one".into()
+        }
         Kind::TrailingCommasNotAllowed => "nothing follows this comma; remove it".into(),
         Kind::ExpectedComma if text[..range.start].ends_with('0') && next_is_digit(text, range.start) => {
             "a number must not begin with 0; remove it".into()
@@ -25,7 +27,9 @@ pub(crate) fn explain(text: &str, error: &ParseError) -> Finding {
             format!("keys must stand between quotes: write \"{}\"", word(text, range.start))
         }
         Kind::SingleQuotedStringsNotAllowed => "single quotes are not JSON; write \" instead of '".into(),
-        Kind::NonFiniteNumbersNotAllowed => "infinity and NaN are not JSON; leave the argument out or write null".into(),
+        Kind::NonFiniteNumbersNotAllowed => {
+            "infinity and NaN are not JSON; leave the argument out or write null".into()
+        }
         Kind::HexadecimalNumbersNotAllowed => "hexadecimal numbers are not JSON; write it in decimal".into(),
         Kind::UnaryPlusNumbersNotAllowed => "a number must not begin with +; remove it".into(),
         Kind::BareDecimalPointNumbersNotAllowed => {
@@ -44,7 +48,9 @@ pub(crate) fn explain(text: &str, error: &ParseError) -> Finding {
         Kind::UnexpectedCloseBrace | Kind::UnexpectedCloseBracket => {
             format!("unexpected {found}; is a value missing before it, or a bracket too many?")
         }
-        Kind::UnexpectedColon => "unexpected colon; members such as \"key\": value stand between { and }".into(),
+        Kind::UnexpectedColon => {
+            "unexpected colon; members such as \"key\": value stand between { and }".into()
+        }
         Kind::UnexpectedComma => "unexpected comma; is a value missing before it?".into(),
         Kind::UnexpectedTokenInObject if found == "]" => {
             "unexpected ]; is it one too many, or is a } missing before it?".into()

@@ -27,7 +27,8 @@ pub enum VariableError {
 /// # Errors
 /// If there is no `=`, or the name is not one that a spec can refer to.
 pub fn parse_variable(argument: &str) -> Result<(String, Json), VariableError> {
-    let (name, value) = argument.split_once('=').ok_or_else(|| VariableError::NoValue(argument.to_owned()))?;
+    let (name, value) =
+        argument.split_once('=').ok_or_else(|| VariableError::NoValue(argument.to_owned()))?;
     if !is_name(name) {
         return Err(VariableError::Name(name.to_owned()));
     }
@@ -152,7 +153,11 @@ impl Substitution<'_> {
                     Json::String(text) => replaced.push_str(&text),
                     value @ (Json::Number(_) | Json::Bool(_)) => replaced.push_str(&value.to_string()),
                     other => {
-                        let message = format!("variable {} is {}, which cannot stand inside a text; let ${{{name}}} be the whole string", quoted(name), found(&other));
+                        let message = format!(
+                            "variable {} is {}, which cannot stand inside a text; let ${{{name}}} be the whole string",
+                            quoted(name),
+                            found(&other)
+                        );
                         return self.problem(message);
                     }
                 },
@@ -168,7 +173,8 @@ impl Substitution<'_> {
             self.findings.add(Finding::new(&self.path, Focus::Key, message));
             self.path.pop();
         }
-        let Some(Json::String(name)) = fields.get("@var").filter(|name| name.as_str().is_some_and(is_name)) else {
+        let Some(Json::String(name)) = fields.get("@var").filter(|name| name.as_str().is_some_and(is_name))
+        else {
             let other = fields.get("@var").map(found).unwrap_or_default();
             self.path.push("@var".into());
             self.problem(format!("\"@var\" must be the name of a variable, found {other}"));

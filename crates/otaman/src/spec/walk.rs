@@ -81,13 +81,19 @@ impl<'c> Walk<'c> {
     fn entry_point(&mut self, entry_point: &EntryPoint, object: Map<String, Json>) -> (Settings, Json) {
         let header = self.header(&object);
         if header.partial {
-            self.member("@mode", Focus::Value, format!("{} runs at once; remove \"@mode\"", entry_point.name));
+            self.member(
+                "@mode",
+                Focus::Value,
+                format!("{} runs at once; remove \"@mode\"", entry_point.name),
+            );
         }
         self.refuse_options(&header, "an entry point makes no task itself; put it on the task");
-        let parameters: Map<String, Json> = object.into_iter().filter(|(key, _)| !key.starts_with('@')).collect();
+        let parameters: Map<String, Json> =
+            object.into_iter().filter(|(key, _)| !key.starts_with('@')).collect();
         let mut parameters = Json::Object(parameters);
         let checker = &entry_point.checker;
-        let complaints = checker.check(&parameters, &format!("\"{}\"", entry_point.name), Leniency::default());
+        let complaints =
+            checker.check(&parameters, &format!("\"{}\"", entry_point.name), Leniency::default());
         let sound = complaints.is_empty();
         self.complain(complaints.into_iter().map(|complaint| entry_point.explain(complaint)).collect());
         let mut settings = Settings::default();
@@ -143,7 +149,10 @@ impl<'c> Walk<'c> {
             Json::Number(number) if number.is_f64() && guide.wants_integer() => {
                 // JSON Schema takes 1.0 for an integer, the operation's own type does not.
                 if let Some(whole) = number.as_f64().filter(|number| number.fract() == 0.0) {
-                    self.problem(Focus::Value, format!("expected an integer, found the number {number}; write {whole}"));
+                    self.problem(
+                        Focus::Value,
+                        format!("expected an integer, found the number {number}; write {whole}"),
+                    );
                 }
             }
             Json::Number(_) | Json::Null | Json::Bool(_) => {}
@@ -199,8 +208,10 @@ impl<'c> Walk<'c> {
         }
         let (keys, arguments) = std::mem::take(object).into_iter().partition(|(key, _)| key.starts_with('@'));
         let mut arguments = Json::Object(arguments);
-        let leniency =
-            Leniency { template: surroundings.template.as_deref(), partial: header.partial && !surroundings.whole };
+        let leniency = Leniency {
+            template: surroundings.template.as_deref(),
+            partial: header.partial && !surroundings.whole,
+        };
         let guide = match &entry {
             Some(entry) => {
                 let complaints = entry.checker().check(&arguments, &entry.subject(), leniency);
@@ -252,7 +263,10 @@ impl<'c> Walk<'c> {
 
     fn options(&mut self, entry: &Entry, header: &Header, surroundings: &Surroundings) {
         if entry.info.kind == Kind::Flow {
-            self.refuse_options(header, "a flow runs in the coordinator, not as a task; put it on the tasks of the flow");
+            self.refuse_options(
+                header,
+                "a flow runs in the coordinator, not as a task; put it on the tasks of the flow",
+            );
             return;
         }
         if header.options.is_empty() {
@@ -262,17 +276,21 @@ impl<'c> Walk<'c> {
         let depends = |(key, value): &(&String, &Json)| *key != "@key" && placeholder::inside(value, names);
         let (dependent, fixed): (Vec<_>, Vec<_>) = header.options.iter().partition(depends);
         for (key, _) in dependent {
-            self.member(key, Focus::Value, format!("{key} cannot depend on the item; write it out, or use several flows"));
+            self.member(
+                key,
+                Focus::Value,
+                format!("{key} cannot depend on the item; write it out, or use several flows"),
+            );
         }
-        let fixed: Map<String, Json> = fixed.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let fixed: Map<String, Json> =
+            fixed.into_iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         let read = TaskOptions::read(fixed, &self.catalog.options);
         self.complain(read.err().unwrap_or_default());
         let key = header.options.get("@key").and_then(Json::as_str);
         // A template of single things, such as a reduction, has no items to tell apart.
         let per_item = surroundings.outermost && names.iter().any(|name| name == "item");
         if per_item && key.is_some_and(|key| !placeholder::has_any(key, names)) {
-            let message =
-                "every item would get this same key, and so be one and the same task; put {item} or {index} into it";
+            let message = "every item would get this same key, and so be one and the same task; put {item} or {index} into it";
             self.member("@key", Focus::Value, message.into());
         }
     }
@@ -308,7 +326,8 @@ impl<'c> Walk<'c> {
     fn complain(&mut self, complaints: Vec<Complaint>) {
         for complaint in complaints {
             let path: Vec<Segment> = self.path.iter().cloned().chain(complaint.path).collect();
-            self.findings.add(Finding::new(&path, complaint.focus, complaint.message).suggest(complaint.suggestion));
+            self.findings
+                .add(Finding::new(&path, complaint.focus, complaint.message).suggest(complaint.suggestion));
         }
     }
 
@@ -329,4 +348,3 @@ impl Surroundings {
         Self { version: self.version.clone(), template: self.template.clone(), ..Self::default() }
     }
 }
-

@@ -63,8 +63,12 @@ impl Wording<'_> {
             Kind::AnyOf { context } | Kind::OneOfNotValid { context } => {
                 return alternatives::complain(self, &path, instance, context);
             }
-            Kind::Required { property } => return vec![self.missing(path, property.as_str().unwrap_or(""), schema)],
-            Kind::Enum { options } => return vec![choice(path, instance, options.as_array().map_or(&[], Vec::as_slice), &[])],
+            Kind::Required { property } => {
+                return vec![self.missing(path, property.as_str().unwrap_or(""), schema)];
+            }
+            Kind::Enum { options } => {
+                return vec![choice(path, instance, options.as_array().map_or(&[], Vec::as_slice), &[])];
+            }
             Kind::Constant { expected_value } => {
                 return vec![choice(path, instance, std::slice::from_ref(expected_value), &[])];
             }
@@ -75,10 +79,12 @@ impl Wording<'_> {
             },
             // Of a schema that allows no arguments at all.
             Kind::FalseSchema if error.schema_path().as_str().ends_with("/additionalProperties") => {
-                let keys = instance.as_object().into_iter().flat_map(|fields| fields.keys());
+                let object = self.value.pointer(error.instance_path().as_str()).and_then(Json::as_object);
+                let keys = object.into_iter().flat_map(|fields| fields.keys());
                 return keys.map(|key| self.unknown(&path, key, schema)).collect();
             }
-            kind => bound(kind, instance).unwrap_or_else(|| format!("does not fit the schema: {}", error.masked())),
+            kind => bound(kind, instance)
+                .unwrap_or_else(|| format!("does not fit the schema: {}", error.masked())),
         };
         vec![Complaint::new(path, Focus::Value, message)]
     }
@@ -107,9 +113,14 @@ impl Wording<'_> {
 
     fn missing(&self, path: Vec<Segment>, name: &str, schema: &Json) -> Complaint {
         if name == "@type" && is_target(schema) {
-            return Complaint::new(path, Focus::Value, expected_target(&Json::Object(serde_json::Map::new())));
+            return Complaint::new(
+                path,
+                Focus::Value,
+                expected_target(&Json::Object(serde_json::Map::new())),
+            );
         }
-        let described = schema.get("properties").and_then(|properties| properties.get(name)?.get("description"));
+        let described =
+            schema.get("properties").and_then(|properties| properties.get(name)?.get("description"));
         let meaning = match described.and_then(Json::as_str).map(first_line) {
             None | Some("") => String::new(),
             Some(line) => format!(" ({line})"),
@@ -200,7 +211,9 @@ fn bound(kind: &Kind, instance: &Json) -> Option<String> {
     Some(match kind {
         Kind::Minimum { limit } => format!("{instance} is too small; the least is {limit}"),
         Kind::Maximum { limit } => format!("{instance} is too large; the most is {limit}"),
-        Kind::ExclusiveMinimum { limit } => format!("{instance} is too small; it must be greater than {limit}"),
+        Kind::ExclusiveMinimum { limit } => {
+            format!("{instance} is too small; it must be greater than {limit}")
+        }
         Kind::ExclusiveMaximum { limit } => format!("{instance} is too large; it must be less than {limit}"),
         Kind::MultipleOf { multiple_of } => format!("{instance} is not a multiple of {multiple_of}"),
         Kind::MinLength { limit: 1 } => "the string is empty; write something".into(),
@@ -217,7 +230,9 @@ fn bound(kind: &Kind, instance: &Json) -> Option<String> {
         Kind::Format { format } => format!("{} is not of the format {format}", found(instance)),
         Kind::FalseSchema => "nothing may stand here; remove it".into(),
         Kind::Contains => "the list lacks an item that it must contain".into(),
-        Kind::OneOfMultipleValid { .. } => format!("{} fits several of the allowed forms; it must fit one", found(instance)),
+        Kind::OneOfMultipleValid { .. } => {
+            format!("{} fits several of the allowed forms; it must fit one", found(instance))
+        }
         _ => return None,
     })
 }

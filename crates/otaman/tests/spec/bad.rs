@@ -52,7 +52,10 @@ const BAD: &[(&str, &str)] = &[
     ("@version is a number", "{\"@version\": 0.4, \"@type\": \"note\"}"),
     ("@version is malformed", "{\"@version\": \"v1\", \"@type\": \"note\"}"),
     ("@version that nothing is for", "{\"@version\": \"3.1\", \"@type\": \"import\"}"),
-    ("@version that several are for", "{\"@version\": \"1.1\", \"@type\": \"chain\", \"stages\": [{\"@type\": \"import\"}]}"),
+    (
+        "@version that several are for",
+        "{\"@version\": \"1.1\", \"@type\": \"chain\", \"stages\": [{\"@type\": \"import\"}]}",
+    ),
     ("unknown @mode", "{\"@type\": \"note\", \"@mode\": \"lazy\"}"),
     ("empty @key", "{\"@type\": \"note\", \"@key\": \"\"}"),
     ("bad worker type", "{\"@type\": \"note\", \"@worker_type\": \"big gpu\"}"),
@@ -73,22 +76,37 @@ const BAD: &[(&str, &str)] = &[
     ("misspelt argument", "{\"@type\": \"resize\", \"path\": \"a.png\",\n \"widht\": 5}"),
     ("unknown argument", "{\"@type\": \"resize\", \"path\": \"a.png\", \"width\": 5,\n \"colour\": \"red\"}"),
     ("arguments where there are none", "{\"@version\": \"0\", \"@type\": \"import\", \"path\": 1}"),
-    ("wrong types", "{\"@type\": \"resize\",\n \"path\": 7,\n \"width\": \"5\",\n \"tags\": \"a\",\n \"sharpen\": \"yes\"}"),
+    (
+        "wrong types",
+        "{\"@type\": \"resize\",\n \"path\": 7,\n \"width\": \"5\",\n \"tags\": \"a\",\n \"sharpen\": \"yes\"}",
+    ),
     ("null", "{\"@type\": \"resize\", \"path\": null, \"width\": 5}"),
-    ("wrong type inside a list", "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 5, \"tags\": [\"a\",\n true]}"),
+    (
+        "wrong type inside a list",
+        "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 5, \"tags\": [\"a\",\n true]}",
+    ),
     ("fraction for an integer", "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 5.5}"),
     ("float for an integer", "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 5.0}"),
     ("too small", "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 0}"),
     ("too large", "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 20000}"),
-    ("too large for its bits", "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 5, \"height\": 5000000000}"),
+    (
+        "too large for its bits",
+        "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 5, \"height\": 5000000000}",
+    ),
     ("not one of the words", "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 5, \"fit\": \"insde\"}"),
     ("what only the type knows", "{\"@type\": \"resize\", \"path\": \"a\", \"width\": 5, \"span\": [9, 3]}"),
     ("none of the forms", "{\"@type\": \"load\", \"from\": \"a.png\"}"),
     ("none of the forms by field", "{\"@type\": \"load\", \"from\": {}}"),
     ("misspelt form", "{\"@type\": \"load\", \"from\": {\"fil\": {\"path\": \"a\"}}}"),
     ("wrong inside a form", "{\"@type\": \"load\", \"from\": {\"url\": {\"url\": 5, \"timeot\": 3}}}"),
-    ("unknown tag", "{\"@type\": \"load\", \"from\": {\"file\": {\"path\": \"a\"}}, \"draw\": {\"shape\": \"circel\", \"radius\": 1}}"),
-    ("wrong field of a tag", "{\"@type\": \"load\", \"from\": {\"file\": {\"path\": \"a\"}}, \"draw\": {\"shape\": \"circle\", \"side\": 1}}"),
+    (
+        "unknown tag",
+        "{\"@type\": \"load\", \"from\": {\"file\": {\"path\": \"a\"}}, \"draw\": {\"shape\": \"circel\", \"radius\": 1}}",
+    ),
+    (
+        "wrong field of a tag",
+        "{\"@type\": \"load\", \"from\": {\"file\": {\"path\": \"a\"}}, \"draw\": {\"shape\": \"circle\", \"side\": 1}}",
+    ),
     // Targets and templates.
     ("a string for a target", "{\"@type\": \"chain\", \"stages\": [\"note\"]}"),
     ("an object for a target", "{\"@type\": \"chain\", \"stages\": [{\"data\": 1}]}"),
@@ -114,12 +132,21 @@ const BAD: &[(&str, &str)] = &[
         "{\"@type\": \"each\", \"items\": [1], \"do\": {\"@type\": \"note\"},\n \"then\": {\"@type\": \"resize\", \
          \"path\": \"{values.0}\", \"width\": \"{item}\", \"tags\": \"{value}\"}}",
     ),
-    ("missing argument of a partial at a target", "{\"@type\": \"resize\", \"@mode\": \"partial\", \"path\": \"a\"}"),
+    (
+        "missing argument of a partial at a target",
+        "{\"@type\": \"resize\", \"@mode\": \"partial\", \"path\": \"a\"}",
+    ),
     // Entry points.
     ("no target", "{\"@type\": \"mazepa.execute\"}"),
     ("target is no object", "{\"@type\": \"mazepa.execute\", \"target\": \"note\"}"),
-    ("misspelt parameter", "{\"@type\": \"mazepa.execute\", \"target\": {\"@type\": \"note\"}, \"exeuction_id\": \"a\"}"),
-    ("parameter of the other entry point", "{\"@type\": \"mazepa.execute\", \"target\": {\"@type\": \"note\"}, \"num_procs\": 4}"),
+    (
+        "misspelt parameter",
+        "{\"@type\": \"mazepa.execute\", \"target\": {\"@type\": \"note\"}, \"exeuction_id\": \"a\"}",
+    ),
+    (
+        "parameter of the other entry point",
+        "{\"@type\": \"mazepa.execute\", \"target\": {\"@type\": \"note\"}, \"num_procs\": 4}",
+    ),
     (
         "refused parameters",
         "{\"@type\": \"mazepa.execute_locally\", \"target\": {\"@type\": \"note\"},\n \"task_queue\": {\"@type\": \"SQSQueue\"},\n \
@@ -129,32 +156,53 @@ const BAD: &[(&str, &str)] = &[
         "bad parameters",
         "{\"@type\": \"mazepa.execute_locally\", \"target\": {\"@type\": \"note\"},\n \"num_procs\": 0,\n \"show_progress\": \"no\"}",
     ),
-    ("bad execution id", "{\"@type\": \"mazepa.execute\", \"target\": {\"@type\": \"note\"}, \"execution_id\": \"My Run\"}"),
-    ("task option on an entry point", "{\"@type\": \"mazepa.execute\", \"@worker_type\": \"gpu\", \"target\": {\"@type\": \"note\"}}"),
-    ("entry point inside", "{\"@type\": \"chain\", \"stages\": [{\"@type\": \"mazepa.execute\", \"target\": {\"@type\": \"note\"}}]}"),
+    (
+        "bad execution id",
+        "{\"@type\": \"mazepa.execute\", \"target\": {\"@type\": \"note\"}, \"execution_id\": \"My Run\"}",
+    ),
+    (
+        "task option on an entry point",
+        "{\"@type\": \"mazepa.execute\", \"@worker_type\": \"gpu\", \"target\": {\"@type\": \"note\"}}",
+    ),
+    (
+        "entry point inside",
+        "{\"@type\": \"chain\", \"stages\": [{\"@type\": \"mazepa.execute\", \"target\": {\"@type\": \"note\"}}]}",
+    ),
     ("SLURM", "{\"@type\": \"mazepa.execute_on_slurm\", \"target\": {\"@type\": \"note\"}}"),
     ("GCP", "{\"@type\": \"mazepa.execute_on_gcp_with_sqs\", \"target\": {\"@type\": \"note\"}}"),
     ("worker manager", "{\"@type\": \"mazepa.run_worker_manager\"}"),
     ("Executor", "{\"@type\": \"mazepa.Executor\"}"),
-    ("mistake in the target", "{\"@type\": \"mazepa.execute\",\n \"target\": {\"@type\": \"note\", \"dta\": 1}}"),
+    (
+        "mistake in the target",
+        "{\"@type\": \"mazepa.execute\",\n \"target\": {\"@type\": \"note\", \"dta\": 1}}",
+    ),
 ];
 
 /// Specs with variables; `size` is 5 and `given` is a list.
 const BAD_WITH_VARIABLES: &[(&str, &str)] = &[
-    ("variable without a value", "{\"@type\": \"note\", \"data\": [\"${size} ${name}\", {\"@var\": \"name\"}, \"${given}\"]}"),
+    (
+        "variable without a value",
+        "{\"@type\": \"note\", \"data\": [\"${size} ${name}\", {\"@var\": \"name\"}, \"${given}\"]}",
+    ),
     ("misspelt variable", "{\"@type\": \"note\", \"data\": [\"${sise}\", \"${given}\"]}"),
     ("unused variable", "{\"@type\": \"note\", \"data\": \"${size}\"}"),
     ("broken variable", "{\"@type\": \"note\", \"data\": \"${HOME:-/root} ${size} ${given}\"}"),
     ("list inside a text", "{\"@type\": \"note\", \"data\": \"${size}: ${given}\"}"),
-    ("missing variables in many places", "{\"@type\": \"${kind}\", \"data\": {\"@type\": \"resize\", \"path\": \"${a}\", \"width\": {\"@var\": \"b\"}, \"tags\": \"${given}${size}\"}}"),
+    (
+        "missing variables in many places",
+        "{\"@type\": \"${kind}\", \"data\": {\"@type\": \"resize\", \"path\": \"${a}\", \"width\": {\"@var\": \"b\"}, \"tags\": \"${given}${size}\"}}",
+    ),
     ("variable of the wrong type", "{\"@type\": \"resize\", \"path\": \"${size}\", \"width\": \"${given}\"}"),
-    ("unknown key beside @var", "{\"@type\": \"note\", \"data\": [{\"@var\": \"size\", \"defualt\": 1}, \"${given}\"]}"),
+    (
+        "unknown key beside @var",
+        "{\"@type\": \"note\", \"data\": [{\"@var\": \"size\", \"defualt\": 1}, \"${given}\"]}",
+    ),
     ("@var is no name", "{\"@type\": \"note\", \"data\": [{\"@var\": 5}, \"${size}\", \"${given}\"]}"),
 ];
 
 fn shown(title: &str, text: &str, answer: &str) -> String {
     let spec: String = text.lines().fold(String::new(), |mut shown, line| {
-        write!(shown, "    {line}\n").unwrap();
+        writeln!(shown, "    {line}").unwrap();
         shown
     });
     format!("# {title}\n{spec}{answer}\n\n")

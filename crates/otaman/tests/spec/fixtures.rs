@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use otaman::spec::{self, Catalog, Problems, Spec};
-use otaman::{Context, Descriptor, Error, Flow, FlowSchema, Operation, Registry, Resolve, Result, Target, Template};
+use otaman::{
+    Context, Descriptor, Error, Flow, FlowSchema, Operation, Registry, Resolve, Result, Target, Template,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -40,7 +42,11 @@ struct Span([i64; 2]);
 impl TryFrom<[i64; 2]> for Span {
     type Error = String;
     fn try_from(span: [i64; 2]) -> Result<Self, String> {
-        if span[0] <= span[1] { Ok(Self(span)) } else { Err(format!("the span ends at {}, before its start {}", span[1], span[0])) }
+        if span[0] <= span[1] {
+            Ok(Self(span))
+        } else {
+            Err(format!("the span ends at {}, before its start {}", span[1], span[0]))
+        }
     }
 }
 

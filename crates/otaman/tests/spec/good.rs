@@ -91,7 +91,9 @@ fn a_placeholder_satisfies_any_type_but_only_in_a_template() {
         r#"{"@type": "each", "items": [], "do": {"@type": "resize", "path": "{item}.png", "width": "{index}",
             "tags": "{item.tags}", "fit": "{item.fit}", "@key": "k-{item.name}"}}"#,
     );
-    root(r#"{"@type": "each", "items": [], "do": {"@type": "load", "from": {"url": {"url": "a", "timeout": "{item}"}}}}"#);
+    root(
+        r#"{"@type": "each", "items": [], "do": {"@type": "load", "from": {"url": {"url": "a", "timeout": "{item}"}}}}"#,
+    );
     root(r#"{"@type": "each", "items": [], "do": {"@type": "chain", "stages": "{item}"}}"#);
     let outside = problems(r#"{"@type": "resize", "path": "a", "width": "{index}"}"#);
     assert!(outside.contains("expected an integer, found the string \"{index}\""), "{outside}");
@@ -115,7 +117,8 @@ fn other_braces_in_a_template_are_text() {
 #[test]
 fn a_partial_may_lack_arguments_where_it_is_data() {
     root(r#"{"@type": "note", "data": {"@type": "resize", "@mode": "partial", "width": 5}}"#);
-    let wrong = problems(r#"{"@type": "note", "data": {"@type": "resize", "@mode": "partial", "width": true}}"#);
+    let wrong =
+        problems(r#"{"@type": "note", "data": {"@type": "resize", "@mode": "partial", "width": true}}"#);
     assert!(wrong.starts_with("spec.json:1:76: $.data.width: expected an integer, found true"), "{wrong}");
     let target = problems(r#"{"@type": "chain", "stages": [{"@type": "resize", "@mode": "partial"}]}"#);
     assert!(target.contains("\"width\" of operation \"resize\" is missing"), "{target}");
@@ -141,6 +144,8 @@ fn a_broken_announced_schema_is_told_and_not_fatal() {
         ..info
     };
     let catalog = catalog().with_announced([broken]);
-    let problems = otaman::spec::parse("s", r#"{"@type": "broken"}"#, &variables(&[]), &catalog).unwrap_err().to_string();
+    let problems = otaman::spec::parse("s", r#"{"@type": "broken"}"#, &variables(&[]), &catalog)
+        .unwrap_err()
+        .to_string();
     assert!(problems.contains("operation \"broken\" has a broken argument schema"), "{problems}");
 }

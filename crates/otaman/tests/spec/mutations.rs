@@ -33,9 +33,35 @@ fn check(text: &str) -> Result<(), TestCaseError> {
 
 fn json_value() -> impl Strategy<Value = Json> {
     let word = prop::sample::select(vec![
-        "@type", "@version", "@mode", "@retry", "@key", "@var", "default", "note", "resize", "chain", "each", "import",
-        "load", "stages", "items", "do", "data", "from", "target", "mazepa.execute", "{item}", "${x}", "${", "partial",
-        "0.4", "", "é", "path", "width",
+        "@type",
+        "@version",
+        "@mode",
+        "@retry",
+        "@key",
+        "@var",
+        "default",
+        "note",
+        "resize",
+        "chain",
+        "each",
+        "import",
+        "load",
+        "stages",
+        "items",
+        "do",
+        "data",
+        "from",
+        "target",
+        "mazepa.execute",
+        "{item}",
+        "${x}",
+        "${",
+        "partial",
+        "0.4",
+        "",
+        "é",
+        "path",
+        "width",
     ]);
     let leaf = prop_oneof![
         word.clone().prop_map(Json::from),
@@ -49,7 +75,11 @@ fn json_value() -> impl Strategy<Value = Json> {
         prop_oneof![
             prop::collection::vec(inner, 0..5).prop_map(Json::from),
             fields.prop_map(|fields| {
-                fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect::<serde_json::Map<_, _>>().into()
+                fields
+                    .into_iter()
+                    .map(|(key, value)| (key.to_owned(), value))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into()
             }),
         ]
     })

@@ -19,7 +19,8 @@ fn task(spec: Json, variables: &[(&str, &Json)]) -> protocol::Task {
 
 #[track_caller]
 fn data(template: Json, item: &Json) -> Json {
-    let arguments = task(json!({"@type": "note", "data": template}), &[("item", item), ("index", &json!(3))]).arguments;
+    let arguments =
+        task(json!({"@type": "note", "data": template}), &[("item", item), ("index", &json!(3))]).arguments;
     arguments.to_json().unwrap()["data"].clone()
 }
 
@@ -69,12 +70,16 @@ fn placeholders_are_filled_in_with_their_types() {
     assert_eq!(data(json!("{item.size}"), &item), json!([4, 5.5]));
     assert_eq!(data(json!("{item}"), &item), item);
     assert_eq!(data(json!("{item.name}-{index}: {item.size.1} {item.none}"), &item), json!("é-3: 5.5 null"));
-    assert_eq!(data(json!({"b": "{index}", "a": ["{{item}", "{x}", "{"]}), &item), json!({"b": 3, "a": ["{item}", "{x}", "{"]}));
+    assert_eq!(
+        data(json!({"b": "{index}", "a": ["{{item}", "{x}", "{"]}), &item),
+        json!({"b": 3, "a": ["{item}", "{x}", "{"]})
+    );
 }
 
 #[test]
 fn a_number_is_text_where_only_a_string_may_stand() {
-    let spec = json!({"@type": "resize", "path": "{index}", "width": "{index}", "tags": ["{index}", "{item}"]});
+    let spec =
+        json!({"@type": "resize", "path": "{index}", "width": "{index}", "tags": ["{index}", "{item}"]});
     let arguments = task(spec, &[("item", &json!(true)), ("index", &json!(3))]).arguments;
     assert_eq!(arguments.to_json().unwrap(), json!({"path": "3", "width": 3, "tags": ["3", "true"]}));
 }

@@ -25,12 +25,21 @@ const SPECS: &[(&str, &str)] = &[
   {"@type": "mazepa.concurrent_flow", "stages": [{"@type": "sleep", "duration": "10ms"}, {"@type": "echo", "value": 1}]},
   {"@type": "command", "argv": ["true"], "@worker_type": "gpu", "@retry": {"max_attempts": 2}}]}}"#,
     ),
-    ("a misspelt operation in a stage", r#"{"@type": "mazepa.sequential_flow", "stages": [{"@type": "comand", "argv": ["a"]}]}"#),
+    (
+        "a misspelt operation in a stage",
+        r#"{"@type": "mazepa.sequential_flow", "stages": [{"@type": "comand", "argv": ["a"]}]}"#,
+    ),
     ("a flow without Mazepa's prefix", r#"{"@type": "sequential_flow", "stages": []}"#),
     ("a command as one string", r#"{"@type": "command", "argv": "echo 1"}"#),
     ("a bad duration", r#"{"@type": "sleep", "duration": 5}"#),
-    ("a misspelt way to go over", r#"{"@type": "map_flow", "over": {"rnage": [0, 3]}, "do": {"@type": "echo", "value": 1}}"#),
-    ("a bad item", r#"{"@type": "map_flow", "over": ["a", 5], "do": {"@type": "command", "argv": "{item}"}}"#),
+    (
+        "a misspelt way to go over",
+        r#"{"@type": "map_flow", "over": {"rnage": [0, 3]}, "do": {"@type": "echo", "value": 1}}"#,
+    ),
+    (
+        "a bad item",
+        r#"{"@type": "map_flow", "over": ["a", 5], "do": {"@type": "command", "argv": "{item}"}}"#,
+    ),
 ];
 
 #[test]

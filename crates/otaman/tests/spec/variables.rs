@@ -64,7 +64,10 @@ fn values_that_make_the_spec_too_deep_or_too_large_are_refused() {
         let text = format!("{{\"@type\": \"note\", \"data\": {text}}}");
         spec::parse("s", text, &variables(&[("v", value)]), &catalog()).unwrap_err().to_string()
     };
-    assert_eq!(problems("\"${v}\"", deep), "s:1:27: $.data: with variable \"v\" the spec nests deeper than 64");
+    assert_eq!(
+        problems("\"${v}\"", deep),
+        "s:1:27: $.data: with variable \"v\" the spec nests deeper than 64"
+    );
     let many = serde_json::to_string(&vec!["${v}"; 80]).unwrap();
     let large = problems(&many, json!("x".repeat(1 << 20)));
     assert!(large.contains("with its variables the spec is larger than 67108864 bytes"), "{large}");

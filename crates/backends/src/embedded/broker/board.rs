@@ -149,8 +149,9 @@ impl Board {
             taken.extend(of_it);
             *queue = others;
         }
-        let (of_it, others) =
-            std::mem::take(&mut self.delayed).into_iter().partition::<Vec<_>, _>(|delayed| is_wanted(&delayed.0.job));
+        let (of_it, others) = std::mem::take(&mut self.delayed)
+            .into_iter()
+            .partition::<Vec<_>, _>(|delayed| is_wanted(&delayed.0.job));
         self.delayed = others.into();
         taken.extend(of_it.into_iter().map(|Reverse(delayed)| delayed.job));
         taken

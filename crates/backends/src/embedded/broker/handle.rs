@@ -106,7 +106,8 @@ impl Broker {
     pub(super) fn hand_over(&self, mut handovers: Vec<Handover>) {
         // A worker that left meanwhile makes another turn, with one worker less in the line.
         while !handovers.is_empty() {
-            let refused: Vec<_> = handovers.into_iter().filter_map(|handover| handover.send().err()).collect();
+            let refused: Vec<_> =
+                handovers.into_iter().filter_map(|handover| handover.send().err()).collect();
             handovers = if refused.is_empty() { Vec::new() } else { self.board().add_first(refused) };
         }
     }

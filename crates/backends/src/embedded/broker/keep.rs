@@ -62,7 +62,9 @@ fn file_url(path: &Path) -> String {
     let mut url = "file://".to_owned();
     for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => url.push(*byte as char),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                url.push(*byte as char)
+            }
             _ => write!(url, "%{byte:02X}").expect("a String accepts all text"),
         }
     }
@@ -85,9 +87,13 @@ mod tests {
             assert!(!file.exists(), "moved, not left behind");
         }
         assert_ne!(urls[0], urls[1]);
-        assert!(urls.iter().all(|url| url.contains("kept%20f%C3%BCr%20sp%C3%A4ter/") && url.ends_with(".json")));
-        let mut contents: Vec<_> =
-            fs::read_dir(&kept).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap()).collect();
+        assert!(
+            urls.iter().all(|url| url.contains("kept%20f%C3%BCr%20sp%C3%A4ter/") && url.ends_with(".json"))
+        );
+        let mut contents: Vec<_> = fs::read_dir(&kept)
+            .unwrap()
+            .map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap())
+            .collect();
         contents.sort();
         assert_eq!(contents, ["one", "two"]);
     }

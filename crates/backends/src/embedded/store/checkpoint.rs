@@ -27,14 +27,22 @@ pub(super) struct EmbeddedCheckpoint {
 struct Shared {
     database: Database,
     record: ExecutionRecord,
-    /// The number of the next chunk; whoever has it writes. A std mutex, held on blocking threads.
-    next_chunk: Mutex<u64>,
+    /// Whoever has it writes. A std mutex, held on blocking threads.
+    pen: Mutex<Pen>,
     index: RwLock<Index>,
     cache: Mutex<Cache>,
     /// Keeps copies and progress in the order in which they were asked for.
     sidecar: Mutex<()>,
     directory: Directory,
     _hold: Hold,
+}
+
+struct Pen {
+    /// The number of the next chunk.
+    next_chunk: u64,
+    /// Whether a task may be noted as dead. In most runs none is, and then nothing has to be looked
+    /// up before it is recorded.
+    may_have_dead: bool,
 }
 
 impl EmbeddedCheckpoint {
@@ -50,14 +58,16 @@ impl EmbeddedCheckpoint {
         database.visit_chunks(|number, bytes| {
             next_chunk = number + 1;
             let number = chunk_number(number, database.path())?;
-            chunk::walk(bytes, |_, task| index.insert(task, number)).map_err(medium("read", database.path()))?;
+            chunk::walk(bytes, |_, task| index.insert(task, number))
+                .map_err(medium("read", database.path()))?;
             Ok(())
         })?;
+        let pen = Pen { next_chunk, may_have_dead: database.has_dead()? };
         sidecar::write_record(&directory, &record)?;
         let shared = Shared {
             database,
             record,
-            next_chunk: Mutex::new(next_chunk),
+            pen: Mutex::new(pen),
             index: RwLock::new(index),
             cache: Mutex::default(),
             sidecar: Mutex::default(),
@@ -124,14 +134,13 @@ impl Checkpoint for EmbeddedCheckpoint {
 impl Shared {
     fn append(&self, entries: &[Entry]) -> Result<(), Error> {
         let path = self.database.path();
-        let mut next_chunk = lock(&self.next_chunk);
-        let first = *next_chunk;
+        let mut pen = lock(&self.pen);
         let mut changes = Changes::default();
         let mut places: Vec<u32> = Vec::with_capacity(entries.len());
         let newest = newest_positions(entries);
         let mut rest = entries.iter().enumerate().peekable();
         while let Some((_, entry)) = rest.peek() {
-            let number = chunk_number(first + changes.chunks.len() as u64, path)?;
+            let number = chunk_number(pen.next_chunk + changes.chunks.len() as u64, path)?;
             let mut packer = Packer::new(self.record.incarnation, entry.outcome.started_at_us);
             while let Some((at, entry)) = rest.next_if(|_| !packer.is_full()) {
                 let position = packer.add(&entry.outcome).map_err(medium("write", path))?;
@@ -140,13 +149,16 @@ impl Shared {
                     let task = rmp_serde::to_vec_named(&*entry.task).map_err(medium("write", path))?;
                     changes.dead.push((DeadKey { chunk: number, position }, task));
                 }
-                changes.no_longer_dead.extend(self.dead_before(entry.outcome.task)?);
+                if pen.may_have_dead {
+                    changes.no_longer_dead.extend(self.dead_before(entry.outcome.task)?);
+                }
             }
             changes.chunks.push((number, packer.finish()));
         }
-        let written = changes.chunks.len() as u64;
+        let (written, has_dead) = (changes.chunks.len() as u64, !changes.dead.is_empty());
         self.database.apply(changes)?;
-        *next_chunk = first + written;
+        pen.next_chunk += written;
+        pen.may_have_dead |= has_dead;
         let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
         for (entry, chunk) in entries.iter().zip(places) {
             index.insert(entry.outcome.task, chunk);
@@ -184,10 +196,11 @@ impl Shared {
                 }
             }
         }
-        let recall = |(task, number): (&TaskId, Option<u32>)| match number.and_then(|number| chunks.get(&number)) {
-            Some(chunk) => self.recall_from(chunk, *task),
-            None => Ok(None),
-        };
+        let recall =
+            |(task, number): (&TaskId, Option<u32>)| match number.and_then(|number| chunks.get(&number)) {
+                Some(chunk) => self.recall_from(chunk, *task),
+                None => Ok(None),
+            };
         tasks.iter().zip(numbers).map(recall).collect::<Result<_, _>>().map(Some)
     }
 
@@ -214,7 +227,10 @@ impl Shared {
 }
 
 /// Reads and parses a chunk that must be there.
-pub(super) fn read_chunk<D: redb::ReadableDatabase>(database: &Database<D>, number: u32) -> Result<Chunk, Error> {
+pub(super) fn read_chunk<D: redb::ReadableDatabase>(
+    database: &Database<D>,
+    number: u32,
+) -> Result<Chunk, Error> {
     let path = database.path();
     let bytes = database.chunk(number)?.ok_or_else(|| format!("chunk {number} is missing"));
     Chunk::parse(bytes.map_err(medium("read", path))?).map_err(medium("read", path))

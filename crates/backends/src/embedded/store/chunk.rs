@@ -253,8 +253,8 @@ mod tests {
             Just(Ending::Cancelled),
         ];
         let numbers = (0..20u128, any::<u32>(), any::<u64>(), any::<u64>());
-        (numbers, session, ending, attempts).prop_map(|((task, attempt, started, duration), session, ending, attempts)| {
-            Outcome {
+        (numbers, session, ending, attempts).prop_map(
+            |((task, attempt, started, duration), session, ending, attempts)| Outcome {
                 task: TaskId::from_u128(task << 90 | task),
                 ending,
                 attempt,
@@ -262,8 +262,8 @@ mod tests {
                 started_at_us: started,
                 duration: Duration::from_micros(duration),
                 failed_attempts: attempts,
-            }
-        })
+            },
+        )
     }
 
     fn pack(outcomes: &[Outcome]) -> Vec<u8> {
@@ -280,7 +280,8 @@ mod tests {
             let chunk = Chunk::parse(pack(&outcomes)).unwrap();
             prop_assert_eq!(chunk.incarnation, 3);
             for (position, outcome) in outcomes.iter().enumerate() {
-                prop_assert_eq!(chunk.outcome(position as u32).unwrap().as_ref(), Some(outcome));
+                let unpacked = chunk.outcome(position as u32).unwrap();
+                prop_assert_eq!(unpacked.as_ref(), Some(outcome));
                 let last = outcomes.iter().rposition(|other| other.task == outcome.task).unwrap();
                 let is_dead = outcomes[last].failure().is_some();
                 prop_assert_eq!(chunk.find(outcome.task), Some((last as u32, is_dead)));

@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use protocol::{ExecutionId, ExecutionRecord, Task, Value};
-use redb::{DatabaseError, Durability, ReadableDatabase, ReadableTable as _, TableDefinition};
+use redb::{
+    DatabaseError, Durability, ReadableDatabase, ReadableTable as _, ReadableTableMetadata as _,
+    TableDefinition,
+};
 
 use super::directory::medium;
 use crate::store::Error;
@@ -129,7 +132,10 @@ impl Database {
         })
     }
 
-    fn write(&self, change: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>) -> Result<(), Error> {
+    fn write(
+        &self,
+        change: impl FnOnce(&redb::WriteTransaction) -> Result<(), redb::Error>,
+    ) -> Result<(), Error> {
         let write = || {
             let mut transaction = self.inner.begin_write()?;
             transaction.set_durability(Durability::Immediate)?;
@@ -181,7 +187,10 @@ impl<D: ReadableDatabase> Database<D> {
     }
 
     /// Visits all chunks, oldest first, one in memory at a time.
-    pub(super) fn visit_chunks(&self, mut visit: impl FnMut(u64, &[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn visit_chunks(
+        &self,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let result = self.read(|transaction| {
             for row in transaction.open_table(CHUNKS)?.iter()? {
                 let (number, bytes) = row?;
@@ -194,14 +203,21 @@ impl<D: ReadableDatabase> Database<D> {
         result.flatten()
     }
 
+    /// Whether any task is dead.
+    pub(super) fn has_dead(&self) -> Result<bool, Error> {
+        self.read(|transaction| Ok(!transaction.open_table(DEAD)?.is_empty()?))
+    }
+
     /// Dead tasks, latest first, at most so many.
     pub(super) fn dead(&self, most: usize) -> Result<Vec<(DeadKey, Task)>, Error> {
         let rows: Vec<_> = self.read(|transaction| {
             let dead = transaction.open_table(DEAD)?;
             let rows = dead.iter()?.rev().take(most);
-            rows.map(|row| row.map(|(key, task)| (key.value(), task.value().to_vec())).map_err(Into::into)).collect()
+            rows.map(|row| row.map(|(key, task)| (key.value(), task.value().to_vec())).map_err(Into::into))
+                .collect()
         })?;
-        let decode = |(key, task): (u64, Vec<u8>)| Ok((DeadKey::from_number(key), rmp_serde::from_slice(&task)?));
+        let decode =
+            |(key, task): (u64, Vec<u8>)| Ok((DeadKey::from_number(key), rmp_serde::from_slice(&task)?));
         rows.into_iter()
             .map(decode)
             .collect::<Result<_, rmp_serde::decode::Error>>()
@@ -229,7 +245,10 @@ impl<D: ReadableDatabase> Database<D> {
         })
     }
 
-    fn read<T>(&self, read: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error>) -> Result<T, Error> {
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&redb::ReadTransaction) -> Result<T, redb::Error>,
+    ) -> Result<T, Error> {
         let run = || read(&self.inner.begin_read()?);
         run().map_err(medium::<redb::Error>("read", &self.path))
     }

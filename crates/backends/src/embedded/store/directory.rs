@@ -83,11 +83,10 @@ pub(super) fn sync(directory: &Path) -> Result<(), Error> {
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(medium("write", directory))
 }
 
-/// Says what could not be done to which file.
+/// Says what could not be done to which file. Costs nothing unless it is called.
 pub(super) fn medium<E>(action: &'static str, path: &Path) -> impl FnOnce(E) -> Error
 where
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let place = path.display().to_string();
-    move |source| Error::Medium { action, place, source: source.into() }
+    move |source| Error::Medium { action, place: path.display().to_string(), source: source.into() }
 }

@@ -79,11 +79,17 @@ impl Store for EmbeddedStore {
 
     fn list(&self) -> BoxFuture<'_, Result<Vec<View>, Error>> {
         let executions = self.executions.clone();
-        Box::pin(async move { self.blocking("read", &self.executions, move || view::list(&executions)).await })
+        Box::pin(
+            async move { self.blocking("read", &self.executions, move || view::list(&executions)).await },
+        )
     }
 }
 
-fn create(executions: &Path, directory: Directory, record: ExecutionRecord) -> Result<Arc<dyn Checkpoint>, Error> {
+fn create(
+    executions: &Path,
+    directory: Directory,
+    record: ExecutionRecord,
+) -> Result<Arc<dyn Checkpoint>, Error> {
     let exists = || Error::Exists { id: directory.id.clone() };
     fs::create_dir_all(directory.path()).map_err(medium("create", directory.path()))?;
     if directory.exists() {

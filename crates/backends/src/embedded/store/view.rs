@@ -68,9 +68,7 @@ pub(super) fn list(executions: &Path) -> Result<Vec<View>, Error> {
 fn brief_view(directory: &Directory) -> Result<View, Error> {
     let is_held = Hold::to_read(directory)?.is_none();
     match sidecar::read_record(directory) {
-        Ok(record) => {
-            Ok(View { record, owner: is_held.then(|| hold::owner(directory)), dead: Vec::new() })
-        }
+        Ok(record) => Ok(View { record, owner: is_held.then(|| hold::owner(directory)), dead: Vec::new() }),
         // The copy may be lost, or miss for a moment after the execution was created.
         Err(_) => Ok(View { dead: Vec::new(), ..view(directory)? }),
     }

@@ -112,7 +112,8 @@ fn nothing_counts_before_it_is_durable() {
 #[test]
 fn repeated_and_foreign_outcomes_are_counted_and_ignored() {
     let mut world = world(vec![tasks("a"), Op::WaitAll, tasks("b")], &[], OnDead::Stop);
-    let repeated = vec![world.outcome(task_id("a")), world.outcome(task_id("a")), world.outcome(task_id("x"))];
+    let repeated =
+        vec![world.outcome(task_id("a")), world.outcome(task_id("a")), world.outcome(task_id("x"))];
     world.apply(Input::Reported(repeated));
     world.settle();
     world.record(10);

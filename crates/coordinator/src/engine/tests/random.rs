@@ -10,7 +10,8 @@ use super::world::World;
 use crate::engine::{Conclusion, Input, OnDead};
 
 fn ops(depth: u32) -> BoxedStrategy<Vec<Op>> {
-    let task = prop::sample::select(vec!["a", "b", "c", "d", "e", "g", "h", "i", "j", "k"]).prop_map(str::to_owned);
+    let task =
+        prop::sample::select(vec!["a", "b", "c", "d", "e", "g", "h", "i", "j", "k"]).prop_map(str::to_owned);
     let leaf = prop_oneof![
         4 => prop::collection::vec(task.clone(), 0..4).prop_map(Op::Tasks),
         1 => task.prop_map(Op::Caught),
@@ -148,5 +149,30 @@ proptest! {
         happen(&mut world, events);
         let conclusion = world.conclusion.clone().expect("it ends");
         prop_assert_eq!(matches!(conclusion, Conclusion::Succeeded(_)), value.is_some());
+    }
+
+    /// A new coordinator after every single step, and at each of them a run that goes on from there.
+    #[test]
+    fn restarting_after_any_number_of_steps_gives_the_same(steps in ops(2), max_in_flight in 1usize..4) {
+        let script = Script { name: "root".to_owned(), steps };
+        let (value, expected) = interpret(&script, &BTreeSet::new());
+        let value = Conclusion::Succeeded(protocol::Value::encode(&value.expect("nothing fails")).unwrap());
+        let mut relay = World::new(script.clone(), max_in_flight, OnDead::Stop);
+        for count in 0..=2 * expected.run.len() {
+            let mut single = World::new(script.clone(), max_in_flight, OnDead::Stop);
+            (0..count).for_each(|_| single.step());
+            for world in [&mut single, &mut relay] {
+                world.conclusion = None;
+                world.queue.clear();
+                world.restart();
+            }
+            single.run_out();
+            prop_assert_eq!(single.conclusion.as_ref(), Some(&value), "restarted after {} steps", count);
+            relay.step();
+            relay.step();
+        }
+        relay.run_out();
+        prop_assert_eq!(relay.conclusion.as_ref(), Some(&value));
+        // What was durable was never published again: the world checks that at each publication.
     }
 }

@@ -54,10 +54,16 @@ impl Script {
             perform(&flow, &script.steps, &mut children).await?;
             flow.wait().await;
             let values: Vec<Json> =
-                children.iter().map(|child| child.value()).collect::<Result<_, Error>>().or_else(|error| {
-                    // A caught child may have no value; that is a value, too.
-                    if children.iter().any(Handle::is_failed) { Ok(vec![json!("caught")]) } else { Err(error) }
-                })?;
+                children.iter().map(|child| child.value()).collect::<Result<_, Error>>().or_else(
+                    |error| {
+                        // A caught child may have no value; that is a value, too.
+                        if children.iter().any(Handle::is_failed) {
+                            Ok(vec![json!("caught")])
+                        } else {
+                            Err(error)
+                        }
+                    },
+                )?;
             Ok(Value::encode(&flat(values))?)
         })
     }

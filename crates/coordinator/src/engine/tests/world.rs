@@ -5,15 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::store::Entry;
-use otaman::{Error, Resolve, Target};
 use otaman::driver::Node;
+use otaman::{Error, Resolve, Target};
 use protocol::{Cause, Ending, Failure, Outcome, Task, TaskId, Value};
 use tokio::sync::mpsc;
 
 use super::script::{Script, value_of};
-use crate::engine::{
-    ChildNode, Conclusion, Effect, Engine, Input, Known, OnDead, PlannedStep, Policy,
-};
+use crate::engine::{ChildNode, Conclusion, Effect, Engine, Input, Known, OnDead, PlannedStep, Policy};
 use crate::expand::Expander;
 
 struct NoTargets;
@@ -115,7 +113,8 @@ impl World {
                 },
                 Effect::Publish(tasks) => {
                     for task in tasks {
-                        let is_durable = self.checkpoint.get(&task.id).is_some_and(|(_, o)| o.value().is_some());
+                        let is_durable =
+                            self.checkpoint.get(&task.id).is_some_and(|(_, o)| o.value().is_some());
                         assert!(!is_durable, "{} was published although its success is durable", task.id);
                         self.published.push(task.id);
                         *self.publications.entry(task.id).or_default() += 1;
@@ -180,6 +179,15 @@ impl World {
     pub(super) fn complete(&mut self, ids: impl IntoIterator<Item = TaskId>) {
         ids.into_iter().for_each(|id| self.end(id));
         self.record(usize::MAX);
+    }
+
+    /// One event: the oldest entry becomes durable, or else the first task ends.
+    pub(super) fn step(&mut self) {
+        if !self.journal.is_empty() {
+            self.record(1);
+        } else if let Some(task) = self.queue.first() {
+            self.end(task.id);
+        }
     }
 
     /// Everything is ended and recorded until nothing is left to do.

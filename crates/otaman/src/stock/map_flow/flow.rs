@@ -12,8 +12,6 @@ use crate::descriptor::Descriptor;
 use crate::entry::{FlowEntry, Registration};
 use crate::error::Error;
 use crate::flow::{Flow, FlowSchema};
-use crate::handle::Handle;
-use crate::running::OnFailure;
 use crate::stock::map_flow::items::Items;
 use crate::stock::map_flow::over::Over;
 use crate::target::{Resolve, Template};
@@ -71,7 +69,9 @@ impl FlowSchema for MapFlow {
     async fn expand(self, flow: Flow) -> Result<Value, Error> {
         let resolver = Arc::clone(flow.resolver());
         let prepared = resolver.prepare(self.template.target())?;
-        let mut items = (0u64..).zip(Items::open(&self.over, &*resolver)?);
+        let items = Items::open(&self.over, &*resolver)?;
+        flow.expect(items.known_count().unwrap_or_default());
+        let mut items = (0u64..).zip(items);
         let mut values = Collect::new();
         loop {
             let mut batch = Vec::with_capacity(BATCH);
@@ -86,13 +86,18 @@ impl FlowSchema for MapFlow {
         }
         flow.wait().await;
         let count = Json::from(values.len());
-        let values = values.into_value()?;
-        let Some(reduce) = &self.reduce else { return Ok(values) };
-        let values = values.to_json()?;
+        let Some(reduce) = &self.reduce else { return values.into_value() };
+        let values = match values.into_value() {
+            Ok(values) => values.to_json()?,
+            // In a plan nothing has a value, but the task that reduces them is to be counted.
+            Err(error) if error.is_unknown_value() => Json::Array(Vec::new()),
+            Err(error) => return Err(error),
+        };
         let node = resolver.resolve(reduce.target(), &[("values", &values), ("count", &count)])?;
-        let reduced: Handle<Value> = flow.node(node, OnFailure::Propagate).await;
-        flow.wait_for([&reduced]).await;
-        reduced.raw()
+        let mut reduced = Collect::new();
+        flow.collect([node], &mut reduced).await;
+        flow.wait().await;
+        reduced.into_single()
     }
 }
 

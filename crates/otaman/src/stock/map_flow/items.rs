@@ -47,6 +47,17 @@ fn paths(pattern: &str) -> Result<Paths, Error> {
         .map_err(|error| Error::from(error).context(format!("{pattern:?} is not a pattern")))
 }
 
+impl Items<'_> {
+    /// How many there are, where that is known without reading them.
+    pub(super) fn known_count(&self) -> Option<u64> {
+        match self {
+            Self::Range(range, _) => Some(range.count()),
+            Self::List(items) => Some(items.len() as u64),
+            Self::Glob(_) | Self::Lines(_) => None,
+        }
+    }
+}
+
 impl Iterator for Items<'_> {
     type Item = Result<Json, Error>;
 

@@ -51,6 +51,14 @@ impl Over {
 }
 
 impl Range {
+    /// How many integers these are.
+    pub fn count(&self) -> u64 {
+        let (start, stop, step) = (i128::from(self.start), i128::from(self.stop), i128::from(self.step));
+        let distance = if step > 0 { stop - start } else { start - stop };
+        let count = (distance + step.abs() - 1).div_euclid(step.abs());
+        u64::try_from(count.max(0)).unwrap_or(u64::MAX)
+    }
+
     /// The integers from `start` up to but without `stop`; `None` if the step is 0.
     pub fn new(start: i64, stop: i64, step: i64) -> Option<Self> {
         (step != 0).then_some(Self { start, stop, step })

@@ -1,0 +1,181 @@
+//! What is to be run: a spec, new or known, and the checkpoint that remembers it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use backends::embedded::EmbeddedStore;
+use backends::store::{self, Checkpoint, Store as _};
+use otaman::spec::Spec;
+use otaman::{Registry, Resolve};
+use protocol::{Counts, ExecutionId, ExecutionRecord, Status, to_unix_micros};
+use serde_json::Value as Json;
+
+use crate::cli::{Common, ExecuteArgs};
+use crate::commands::input::{self, Text};
+use crate::commands::{Stop, say};
+
+/// What is to be run: a checked spec and the checkpoint that remembers it.
+pub(super) struct Work {
+    pub(super) spec: Spec,
+    pub(super) resolver: Arc<dyn Resolve>,
+    pub(super) checkpoint: Arc<dyn Checkpoint>,
+    /// Whether the execution was there before with another spec.
+    pub(super) has_changed: bool,
+    /// Standard input under the name that the catalog knows; gone when this is dropped.
+    _spooled: Option<tempfile::NamedTempFile>,
+}
+
+impl Work {
+    /// Reads and checks the spec, and takes hold of its execution.
+    pub(super) fn read(
+        common: &Common,
+        args: &ExecuteArgs,
+        registry: &Arc<Registry>,
+        store: &EmbeddedStore,
+        runtime: &tokio::runtime::Runtime,
+    ) -> Result<Self, Stop> {
+        let earlier = match &args.resume {
+            Some(id) => Some(runtime.block_on(store.view(id)).map_err(unknown_execution)?.record),
+            None => None,
+        };
+        let (text, variables) = source(args, earlier.as_ref())?;
+        let reads_input = input::reads_standard_input(&text);
+        let mut catalog = otaman::spec::Catalog::new(registry);
+        let mut spooled = None;
+        match &earlier {
+            Some(record) if reads_input => {
+                catalog = catalog.with_standard_input(kept_input(store, &record.id))
+            }
+            None if reads_input => {
+                let file = input::spool_standard_input(&text, &input::state_dir(common)?)?;
+                catalog = catalog.with_standard_input(file.path().to_owned());
+                spooled = Some(file);
+            }
+            _ => {}
+        }
+        let spec = input::parse(&text, &variables, &catalog)?;
+        let checkpoint = match &earlier {
+            Some(record) => {
+                let checkpoint = runtime.block_on(store.resume(&record.id)).map_err(unknown_execution)?;
+                runtime.block_on(checkpoint.update(resumed(checkpoint.record(), &text, &variables)))?;
+                checkpoint
+            }
+            None => {
+                let id = args
+                    .id
+                    .clone()
+                    .or_else(|| spec.settings.execution_id.clone())
+                    .unwrap_or_else(|| new_id(&text.name));
+                let record = new_record(id, &text, variables);
+                runtime.block_on(store.create(record)).map_err(existing_execution)?
+            }
+        };
+        if let Some(file) = &spooled {
+            let kept = kept_input(store, &checkpoint.record().id);
+            let context = || format!("keeping standard input as {}", kept.display());
+            std::fs::create_dir_all(kept.parent().expect("it lies in a directory")).with_context(context)?;
+            std::fs::hard_link(file.path(), &kept).with_context(context)?;
+        }
+        let has_changed = earlier.is_some_and(|record| {
+            record.spec.as_bytes() != text.bytes || record.variables != checkpoint.record().variables
+        });
+        if !common.quiet && args.resume.is_some() {
+            say(&format!("resuming execution {}", checkpoint.record().id));
+        }
+        Ok(Self { spec, resolver: Arc::new(catalog), checkpoint, has_changed, _spooled: spooled })
+    }
+}
+
+/// Where an execution keeps what came on standard input.
+fn kept_input(store: &EmbeddedStore, id: &ExecutionId) -> std::path::PathBuf {
+    store.kept_dir(id).join("standard-input")
+}
+
+/// The spec to run: the one given, or that of the execution to be resumed.
+fn source(
+    args: &ExecuteArgs,
+    earlier: Option<&ExecutionRecord>,
+) -> Result<(Text, BTreeMap<String, Json>), Stop> {
+    let given = input::variables(&args.variables)?;
+    match (&args.spec, earlier) {
+        (Some(path), _) => {
+            let text = input::read_spec(path)?;
+            let variables =
+                if given.is_empty() { earlier.map(|record| record.variables.clone()) } else { None };
+            Ok((text, variables.unwrap_or(given)))
+        }
+        (None, Some(record)) => {
+            let text = Text { name: record.source.clone(), bytes: record.spec.clone().into_bytes() };
+            let mut variables = record.variables.clone();
+            variables.extend(given);
+            Ok((text, variables))
+        }
+        (None, None) => Err(Stop::Usage("error: name a spec, or an execution with --resume".to_owned())),
+    }
+}
+
+fn unknown_execution(error: store::Error) -> Stop {
+    match error {
+        store::Error::Unknown { id } => {
+            Stop::Usage(format!("error: no execution is named {id}; see `coordinator executions`"))
+        }
+        other => other.into(),
+    }
+}
+
+fn existing_execution(error: store::Error) -> Stop {
+    match error {
+        store::Error::Exists { id } => Stop::Usage(format!(
+            "error: an execution named {id} exists already; go on with it by --resume {id}, or choose another --id"
+        )),
+        other => other.into(),
+    }
+}
+
+/// A name from the spec's file name and a little chance.
+fn new_id(source: &str) -> ExecutionId {
+    let stem =
+        Path::new(source).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_lowercase();
+    let allowed =
+        |c: char| if c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c) { c } else { '-' };
+    let stem: String = stem.chars().map(allowed).take(40).collect();
+    let stem = stem.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let stem = if stem.is_empty() { "execution" } else { stem };
+    let chance = rand::random::<u32>() & 0x00ff_ffff;
+    format!("{stem}-{chance:06x}").parse().expect("made of allowed characters")
+}
+
+fn new_record(id: ExecutionId, text: &Text, variables: BTreeMap<String, Json>) -> ExecutionRecord {
+    let now = to_unix_micros(SystemTime::now());
+    ExecutionRecord {
+        id,
+        source: text.name.clone(),
+        spec: String::from_utf8_lossy(&text.bytes).into_owned(),
+        variables,
+        incarnation: 1,
+        status: Status::Running,
+        created_at_us: now,
+        updated_at_us: now,
+        elapsed_us: 0,
+        counts: Counts::default(),
+        result: None,
+        flow_failures: Vec::new(),
+    }
+}
+
+/// The record of an execution that goes on, perhaps with another spec.
+fn resumed(record: ExecutionRecord, text: &Text, variables: &BTreeMap<String, Json>) -> ExecutionRecord {
+    ExecutionRecord {
+        source: text.name.clone(),
+        spec: String::from_utf8_lossy(&text.bytes).into_owned(),
+        variables: variables.clone(),
+        status: Status::Running,
+        updated_at_us: to_unix_micros(SystemTime::now()),
+        result: None,
+        flow_failures: Vec::new(),
+        ..record
+    }
+}
