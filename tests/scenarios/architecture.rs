@@ -75,3 +75,36 @@ fn only_what_authors_need_is_published() {
         assert_eq!(is_published, ["otaman", "macros"].contains(&package.name.as_str()), "{}", package.name);
     }
 }
+
+/// Licences that ours may stand beside.
+const LICENCES: [&str; 10] = [
+    "MIT",
+    "MIT-0",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+#[test]
+fn every_dependency_has_a_licence_that_allows_ours() {
+    let manifest = repository().join("Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).exec().unwrap();
+    assert!(metadata.packages.len() > 50, "dependencies were not resolved");
+    for package in &metadata.packages {
+        let licence =
+            package.license.as_deref().unwrap_or_default().replace(['(', ')'], "").replace('/', " OR ");
+        let allows =
+            |alternative: &str| alternative.split(" AND ").all(|part| LICENCES.contains(&part.trim()));
+        assert!(
+            licence.split(" OR ").any(allows),
+            "{} {} has licence {licence:?}",
+            package.name,
+            package.version
+        );
+    }
+}

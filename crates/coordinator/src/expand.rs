@@ -1,11 +1,12 @@
 //! Expansion: from a flow to its next step. Holds the generators; decides nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 
 use otaman::driver::{Item, Node, NodeId, Pull, RunningFlow, Sink, Step};
 use otaman::{FlowCall, Resolve};
-use protocol::FlowId;
+use protocol::{FlowId, OperationName};
 use smallvec::{SmallVec, smallvec};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -18,7 +19,7 @@ pub(crate) struct Expander {
     flows: IdMap<FlowId, Generator>,
     sinks: IdMap<NodeId, SmallVec<[Sink; 1]>>,
     woken: UnboundedSender<FlowId>,
-    expected: u64,
+    expected: BTreeMap<OperationName, u64>,
 }
 
 enum Generator {
@@ -26,7 +27,6 @@ enum Generator {
     Running {
         flow: RunningFlow,
         waker: Waker,
-        expected: u64,
     },
     /// Its children are still at work; it stays so that a second call of it joins the first.
     Ended,
@@ -35,7 +35,7 @@ enum Generator {
 impl Expander {
     /// None yet. Flows that stall send their id to `woken` when they can go on.
     pub(crate) fn new(resolver: Arc<dyn Resolve>, woken: UnboundedSender<FlowId>) -> Self {
-        Self { resolver, flows: IdMap::default(), sinks: IdMap::default(), woken, expected: 0 }
+        Self { resolver, flows: IdMap::default(), sinks: IdMap::default(), woken, expected: BTreeMap::new() }
     }
 
     /// Takes up the root flow.
@@ -52,11 +52,13 @@ impl Expander {
         {
             let waker = Waker::from(Arc::new(FlowWaker { flow: id, woken: self.woken.clone() }));
             let flow = RunningFlow::start(call, Arc::clone(&self.resolver));
-            *generator = Generator::Running { flow, waker, expected: 0 };
+            *generator = Generator::Running { flow, waker };
         }
-        let Generator::Running { flow, waker, expected } = generator else { return None };
+        let Generator::Running { flow, waker } = generator else { return None };
         let pull = flow.pull(waker);
-        self.expected += flow.expected() - std::mem::replace(expected, flow.expected());
+        for expected in flow.take_expected() {
+            *self.expected.entry(expected.operation).or_default() += expected.tasks;
+        }
         match pull {
             Pull::Stalled => None,
             Pull::Step(Step::Yield(items)) => {
@@ -83,9 +85,9 @@ impl Expander {
         }
     }
 
-    /// How many tasks flows have said they will yield.
-    pub(crate) fn expected(&self) -> u64 {
-        self.expected
+    /// How many tasks of each operation flows have said they will yield.
+    pub(crate) fn expected(&self) -> &BTreeMap<OperationName, u64> {
+        &self.expected
     }
 
     /// How many flows are not settled.

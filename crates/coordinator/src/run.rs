@@ -1,13 +1,13 @@
 //! The driver of one execution: turns the engine's effects into I/O and I/O into its inputs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use backends::broker::{self, News, Receipt, TaskProducer};
 use backends::store::{self, Checkpoint, Entry};
 use otaman::{FlowCall, Resolve};
-use protocol::{FlowId, Status, Task, to_unix_micros};
+use protocol::{FlowId, OperationName, Status, Task, to_unix_micros};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -68,8 +68,8 @@ pub struct Progress {
     pub is_stopping: bool,
     /// Flows that are not done.
     pub live_flows: usize,
-    /// Tasks that flows have said they will yield.
-    pub expected: u64,
+    /// Tasks of each operation that flows have said they will yield.
+    pub expected: BTreeMap<OperationName, u64>,
 }
 
 /// How an execution ended.
@@ -251,7 +251,7 @@ impl Driver {
             elapsed: self.engine.elapsed(),
             is_stopping: self.engine.is_stopping(),
             live_flows: self.expander.live_flows(),
-            expected: self.expander.expected(),
+            expected: self.expander.expected().clone(),
         });
     }
 

@@ -16,7 +16,7 @@ use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::operation::{IntoCall, Operation, TaskMold};
-use crate::running::{Awaited, FlowCall, Item, Mailbox, Node, NodeId, OnFailure, Step};
+use crate::running::{Awaited, Expected, FlowCall, Item, Mailbox, Node, NodeId, OnFailure, Step};
 use crate::target::{Resolve, Target};
 
 /// A flow: a generator of tasks and flows. The implementing type is its arguments.
@@ -161,9 +161,9 @@ impl Flow {
         self.step(Step::Yield(items)).await;
     }
 
-    /// Says that this flow will yield so many tasks itself, for estimates of the time left.
-    pub fn expect(&self, tasks: u64) {
-        self.0.mailbox.expected.fetch_add(tasks, std::sync::atomic::Ordering::Relaxed);
+    /// Says that this flow will yield so many tasks of an operation, for estimates of the time left.
+    pub fn expect(&self, operation: OperationName, tasks: u64) {
+        self.0.mailbox.expect(Expected { operation, tasks });
     }
 
     /// Goes on when everything that this flow has yielded so far is done.

@@ -80,7 +80,7 @@ pub mod driver {
     //! The other side of flows and operations: for those who run them (engine, worker, planner).
     pub use crate::context::{ContextParts, Reporter};
     pub use crate::handle::{Settlement, Sink};
-    pub use crate::running::{Awaited, Item, Node, NodeId, OnFailure, Pull, RunningFlow, Step};
+    pub use crate::running::{Awaited, Expected, Item, Node, NodeId, OnFailure, Pull, RunningFlow, Step};
 }
 
 pub use attributes::{flow, operation};

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
@@ -136,18 +135,31 @@ pub enum Pull {
     Stalled,
 }
 
+/// Tasks that a flow has said it will yield.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expected {
+    /// Calls of which operation.
+    pub operation: OperationName,
+    /// How many.
+    pub tasks: u64,
+}
+
 /// Between a generator and its owner.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     /// Steps that the generator has taken and its owner has not.
     steps: Mutex<VecDeque<Step>>,
-    /// Tasks that the generator has said it will yield.
-    pub(crate) expected: AtomicU64,
+    /// Tasks that the generator has said it will yield, and its owner has not heard of.
+    expected: Mutex<Vec<Expected>>,
 }
 
 impl Mailbox {
     pub(crate) fn put(&self, step: Step) {
         self.steps.lock().unwrap_or_else(PoisonError::into_inner).push_back(step);
+    }
+
+    pub(crate) fn expect(&self, expected: Expected) {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner).push(expected);
     }
 
     fn take(&self) -> Option<Step> {
@@ -190,9 +202,9 @@ impl RunningFlow {
         self.mailbox.take().map_or(Pull::Stalled, Pull::Step)
     }
 
-    /// How many tasks it has said it will yield, in all.
-    pub fn expected(&self) -> u64 {
-        self.mailbox.expected.load(Ordering::Relaxed)
+    /// Which tasks it has said it will yield, since this was last asked.
+    pub fn take_expected(&mut self) -> Vec<Expected> {
+        std::mem::take(&mut *self.mailbox.expected.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

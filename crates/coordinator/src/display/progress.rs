@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::time::length;
 use crate::commands::say;
+use crate::engine::OperationTally;
 use crate::run::Progress;
 
 /// How often bars are drawn.
@@ -84,14 +85,21 @@ fn rate_text(per_second: f64) -> String {
     }
 }
 
-/// Time left for what is known of the work; flows may still yield more.
-fn eta_text(progress: &Progress, per_second: f64) -> String {
-    let done = done(progress);
-    let known = progress.expected.max(progress.tally.counts().expanded);
+/// `, 4m 10s left` for what is known of the work; flows may still yield more.
+fn left_text(known: u64, done: u64, per_second: f64) -> String {
     if per_second <= 0.0 || known <= done {
-        return "-".to_owned();
+        return String::new();
     }
-    length(Duration::from_secs_f64((known - done) as f64 / per_second))
+    format!(", {} left", length(Duration::from_secs_f64((known - done) as f64 / per_second)))
+}
+
+/// Tasks of an operation that are there, or that flows have said will come.
+fn known(progress: &Progress, tally: &OperationTally) -> u64 {
+    tally.expanded.max(progress.expected.get(&tally.name).copied().unwrap_or_default())
+}
+
+fn known_in_all(progress: &Progress) -> u64 {
+    progress.tally.operations().iter().map(|tally| known(progress, tally)).sum()
 }
 
 fn done(progress: &Progress) -> u64 {
@@ -128,9 +136,11 @@ impl View for Bars {
         }
         for (tally, (bar, rate)) in progress.tally.operations().iter().zip(&mut self.operations) {
             let done = tally.succeeded + tally.failed;
-            bar.set_length(tally.expanded);
+            let known = known(progress, tally);
+            bar.set_length(known);
             bar.set_position(done);
-            let mut message = rate_text(rate.per_second(progress.elapsed, done));
+            let per_second = rate.per_second(progress.elapsed, done);
+            let mut message = format!("{}{}", rate_text(per_second), left_text(known, done, per_second));
             for (count, word) in
                 [(tally.leased, "running"), (tally.failed, "failed"), (tally.skipped, "skipped")]
             {
@@ -174,7 +184,7 @@ impl View for Lines {
         say(&format!("{}, {}", headline(progress), tempo(progress, per_second)));
         for tally in progress.tally.operations() {
             let done = tally.succeeded + tally.failed;
-            say(&format!("  {}: {done}/{}, {} failed", tally.name, tally.expanded, tally.failed));
+            say(&format!("  {}: {done}/{}, {} failed", tally.name, known(progress, tally), tally.failed));
         }
     }
 
@@ -183,7 +193,7 @@ impl View for Lines {
 
 fn headline(progress: &Progress) -> String {
     let counts = progress.tally.counts();
-    let known = progress.expected.max(counts.expanded);
+    let known = known_in_all(progress);
     let mut text = format!("{} of {known} tasks done", done(progress));
     let running = progress.tally.count(TaskState::Leased);
     for (count, word) in [(running, "running"), (counts.failed, "failed"), (counts.retried, "retried")] {
@@ -198,6 +208,6 @@ fn headline(progress: &Progress) -> String {
 }
 
 fn tempo(progress: &Progress, per_second: f64) -> String {
-    let (rate, eta) = (rate_text(per_second), eta_text(progress, per_second));
-    format!("{} elapsed, {rate}, {eta} left", length(progress.elapsed))
+    let left = left_text(known_in_all(progress), done(progress), per_second);
+    format!("{} elapsed, {}{left}", length(progress.elapsed), rate_text(per_second))
 }

@@ -4,10 +4,13 @@
 mod core;
 mod flows;
 mod message;
+mod planning;
+mod settling;
 mod tally;
 mod tasks;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use core::{Engine, Policy};
 pub use message::{

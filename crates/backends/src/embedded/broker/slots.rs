@@ -71,7 +71,7 @@ impl Slots {
     pub(super) fn release(&self, lease: &Lease) -> Option<Released> {
         let mut held = self.held();
         let current = held.leased.get(&lease.task)?;
-        if false {
+        if current.job.token(self.session.id) != lease.token {
             return None;
         }
         let Leased { job, is_told, .. } = held.leased.remove(&lease.task)?;

@@ -12,6 +12,7 @@ use crate::descriptor::Descriptor;
 use crate::entry::{FlowEntry, Registration};
 use crate::error::Error;
 use crate::flow::{Flow, FlowSchema};
+use crate::running::Node;
 use crate::stock::map_flow::items::Items;
 use crate::stock::map_flow::over::Over;
 use crate::target::{Resolve, Template};
@@ -70,7 +71,7 @@ impl FlowSchema for MapFlow {
         let resolver = Arc::clone(flow.resolver());
         let prepared = resolver.prepare(self.template.target())?;
         let items = Items::open(&self.over, &*resolver)?;
-        flow.expect(items.known_count().unwrap_or_default());
+        let known_count = items.known_count();
         let mut items = (0u64..).zip(items);
         let mut values = Collect::new();
         loop {
@@ -81,6 +82,11 @@ impl FlowSchema for MapFlow {
             }
             if batch.is_empty() {
                 break;
+            }
+            if values.is_empty()
+                && let (Some(count), Some(Node::Task(task))) = (known_count, batch.first())
+            {
+                flow.expect(task.operation.clone(), count);
             }
             flow.collect(batch, &mut values).await;
         }
