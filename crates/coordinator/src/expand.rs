@@ -6,12 +6,11 @@ use std::task::{Wake, Waker};
 
 use otaman::driver::{Item, Node, NodeId, Pull, RunningFlow, Sink, Step};
 use otaman::{FlowCall, Resolve};
-use protocol::{FlowId, OperationName};
+use protocol::{FlowId, IdMap, OperationName};
 use smallvec::{SmallVec, smallvec};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::engine::{Child, ChildNode, Known, PlannedStep, Told};
-use crate::id_map::IdMap;
 
 /// The generators of unsettled flows, and where the ends of their children are to be told.
 pub(crate) struct Expander {

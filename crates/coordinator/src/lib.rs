@@ -9,7 +9,6 @@ mod display;
 pub mod embedded;
 pub mod engine;
 mod expand;
-mod id_map;
 mod interrupt;
 mod journal;
 mod logging;

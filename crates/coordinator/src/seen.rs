@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 
-use protocol::TaskId;
-
-use crate::id_map::IdHasher;
+use protocol::{IdHasher, TaskId};
 
 /// Shards keep the doubling of a full table small beside the whole.
 const SHARDS: usize = 1 << 12;

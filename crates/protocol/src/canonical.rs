@@ -8,8 +8,6 @@
 use std::borrow::Cow;
 
 use rmp::Marker;
-use serde::ser::{Error as _, SerializeMap as _, SerializeSeq as _};
-use serde::{Serialize, Serializer};
 
 use crate::envelope::EnvelopeError;
 use crate::value::ValueError;
@@ -25,7 +23,7 @@ const TOO_DEEP: &str = "the value nests too deep";
 /// If `bytes` is not exactly one value, nests deeper than 128, has a key twice or an extension.
 pub(crate) fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>, ValueError> {
     let mut out = Vec::with_capacity(bytes.len());
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes);
     rewrite(&mut reader, &mut out, 0)?;
     if reader.at != bytes.len() {
         return Err(reader.malformed(TRAILING));
@@ -48,7 +46,7 @@ pub(crate) fn check_shape(bytes: &[u8], max_depth: usize) -> Result<(), Envelope
         let depth_left = depth_left.checked_sub(1).ok_or_else(|| reader.malformed(TOO_DEEP))?;
         (0..elements).try_for_each(|_| walk(reader, depth_left))
     }
-    let mut reader = Reader { bytes, at: 0 };
+    let mut reader = Reader::new(bytes);
     let result = walk(&mut reader, max_depth).and_then(|()| match reader.at == bytes.len() {
         true => Ok(()),
         false => Err(reader.malformed(TRAILING)),
@@ -59,14 +57,8 @@ pub(crate) fn check_shape(bytes: &[u8], max_depth: usize) -> Result<(), Envelope
     })
 }
 
-/// Serialises MessagePack bytes as the value they hold.
-pub(crate) fn transcode<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut reader = Reader { bytes, at: 0 };
-    Element(std::cell::RefCell::new(&mut reader)).serialize(serializer)
-}
-
 /// One token of MessagePack; containers announce how many elements follow.
-enum Token<'a> {
+pub(crate) enum Token<'a> {
     Nil,
     Bool(bool),
     Unsigned(u64),
@@ -78,12 +70,16 @@ enum Token<'a> {
     Map(usize),
 }
 
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
     fn malformed(&self, problem: &'static str) -> ValueError {
         ValueError::Malformed { at: self.at, problem }
     }
@@ -116,7 +112,7 @@ impl<'a> Reader<'a> {
         Ok(length)
     }
 
-    fn token(&mut self) -> Result<Token<'a>, ValueError> {
+    pub(crate) fn token(&mut self) -> Result<Token<'a>, ValueError> {
         let marker = Marker::from_u8(self.number::<1>()?[0]);
         Ok(match marker {
             Marker::Null => Token::Nil,
@@ -254,45 +250,10 @@ fn rewrite_map(
     Ok(())
 }
 
-/// The next value of a reader; serialising it consumes it.
-struct Element<'r, 'a>(std::cell::RefCell<&'r mut Reader<'a>>);
-
-impl Serialize for Element<'_, '_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut guard = self.0.borrow_mut();
-        let reader: &mut Reader<'_> = &mut guard;
-        match reader.token().map_err(S::Error::custom)? {
-            Token::Nil => serializer.serialize_unit(),
-            Token::Bool(value) => serializer.serialize_bool(value),
-            Token::Unsigned(value) => serializer.serialize_u64(value),
-            Token::Signed(value) => serializer.serialize_i64(value),
-            Token::Float(value) => serializer.serialize_f64(value),
-            Token::Text(text) => serializer.serialize_str(text),
-            Token::Bytes(bytes) => serializer.serialize_bytes(bytes),
-            Token::Array(length) => {
-                let mut sequence = serializer.serialize_seq(Some(length))?;
-                for _ in 0..length {
-                    sequence.serialize_element(&Element(std::cell::RefCell::new(&mut *reader)))?;
-                }
-                sequence.end()
-            }
-            Token::Map(length) => {
-                let mut map = serializer.serialize_map(Some(length))?;
-                for _ in 0..length {
-                    map.serialize_key(&Element(std::cell::RefCell::new(&mut *reader)))?;
-                    map.serialize_value(&Element(std::cell::RefCell::new(&mut *reader)))?;
-                }
-                map.end()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
     use crate::Value;
 
     fn json() -> impl Strategy<Value = serde_json::Value> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::canonical;
+use crate::{canonical, transcode};
 
 /// Why bytes are not a value, or a value not of the wanted type.
 #[derive(Debug, thiserror::Error)]
@@ -101,14 +101,14 @@ impl fmt::Debug for Value {
 impl Serialize for Value {
     /// As what it holds, not as bytes.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        canonical::transcode(&self.0, serializer)
+        transcode::write(&self.0, serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let json = serde_json::Value::deserialize(deserializer)?;
-        Self::encode(&json).map_err(serde::de::Error::custom)
+        let bytes = transcode::read(deserializer)?;
+        Self::from_bytes(&bytes).map_err(serde::de::Error::custom)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The backend with nothing to install: a broker in memory and a store in one file per execution.
 
 mod broker;
-mod ids;
 mod store;
 
 pub use broker::{EmbeddedBroker, EmbeddedConsumer, EmbeddedProducer};

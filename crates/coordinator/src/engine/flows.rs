@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use otaman::driver::{NodeId, OnFailure};
-use protocol::{Failure, FlowId, OperationName, Value};
+use protocol::{Failure, FlowId, IdMap, IdSet, OperationName, Value};
 use smallvec::SmallVec;
-
-use crate::id_map::{IdMap, IdSet};
 
 /// The flows that yielded a child, and what its failure means to each.
 pub(super) type Parents = SmallVec<[Parent; 1]>;

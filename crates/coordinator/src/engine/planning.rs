@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use otaman::driver::{Awaited, NodeId, OnFailure, Settlement};
-use protocol::{Cause, Failure, FlowId, OperationName, Task, TaskState, Value};
+use protocol::{Cause, Failure, FlowId, IdSet, OperationName, Task, TaskState, Value};
 use smallvec::smallvec;
 
 use super::core::Engine;
 use super::flows::{LiveFlow, Parent, Phase, Wait, adopt};
 use super::message::{Child, ChildNode, FlowFailure, Known, PlannedStep};
 use super::turn::Turn;
-use crate::id_map::IdSet;
 
 /// Most flow failures that are kept for the report.
 const MAX_FLOW_FAILURES: usize = 1_000;

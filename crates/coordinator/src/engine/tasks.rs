@@ -4,11 +4,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use backends::store::Entry;
-use protocol::{Outcome, Task, TaskId, TaskState};
+use protocol::{IdMap, Outcome, Task, TaskId, TaskState};
 
 use super::flows::Parents;
 use super::tally::{OperationIndex, Tally};
-use crate::id_map::IdMap;
 
 /// Unsettled tasks. What is settled leaves the table: the checkpoint remembers it.
 #[derive(Debug, Default)]

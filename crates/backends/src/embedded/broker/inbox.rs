@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use protocol::{ExecutionId, Outcome, TaskId};
+use protocol::{ExecutionId, IdSet, Outcome, TaskId};
 use tokio::sync::Notify;
 
 use crate::broker::{Error, News, Receipt};
-use crate::embedded::ids::IdSet;
 
 /// The news of one execution.
 #[derive(Debug)]
@@ -21,7 +20,7 @@ pub(super) struct Inbox {
 #[derive(Debug, Default)]
 struct Desk {
     /// Tasks without an outcome, wherever in the broker they are.
-    in_hand: IdSet,
+    in_hand: IdSet<TaskId>,
     news: News,
     last: Receipt,
     /// Outcomes that were told but are not durable yet, oldest first.

@@ -3,11 +3,10 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use protocol::{Attempt, Lease, Session, to_unix_micros};
+use protocol::{Attempt, IdMap, Lease, Session, TaskId, to_unix_micros};
 
 use super::inbox::Inbox;
 use super::job::Job;
-use crate::embedded::ids::IdMap;
 
 /// Coarse time: how many ticks of the sweeper have passed. A clock read for each lease would cost
 /// more than the rest of the lease.
@@ -27,7 +26,7 @@ pub(super) struct Slots {
 
 #[derive(Debug, Default)]
 struct Held {
-    leased: IdMap<Leased>,
+    leased: IdMap<TaskId, Leased>,
     /// Tasks of one execution that came while a task of another with the same content was leased
     /// here: a lease names no execution, so they wait until that one is settled.
     aside: Vec<Job>,

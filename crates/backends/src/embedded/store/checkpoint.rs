@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures::future::BoxFuture;
-use protocol::{Counts, ExecutionRecord, TaskId};
+use protocol::{Counts, ExecutionRecord, IdMap, TaskId};
 
 use super::cache::Cache;
 use super::chunk::{self, Chunk, Packer};
@@ -14,7 +14,6 @@ use super::directory::{Directory, medium};
 use super::hold::Hold;
 use super::index::Index;
 use super::sidecar;
-use crate::embedded::ids::IdMap;
 use crate::store::{Checkpoint, Entry, Error, Recalled};
 
 /// A held execution. Cloned into blocking calls; the hold ends with the last clone.
@@ -237,7 +236,7 @@ pub(super) fn read_chunk<D: redb::ReadableDatabase>(
 }
 
 /// For each task that failed for good, which entry is its last one.
-fn newest_positions(entries: &[Entry]) -> IdMap<usize> {
+fn newest_positions(entries: &[Entry]) -> IdMap<TaskId, usize> {
     let mut newest = IdMap::default();
     if entries.iter().any(|entry| entry.outcome.failure().is_some()) {
         newest.extend(entries.iter().enumerate().map(|(at, entry)| (entry.outcome.task, at)));

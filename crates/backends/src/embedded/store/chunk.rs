@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
-use protocol::{Attempt, Ending, Failure, Outcome, SessionId, TaskId, Value};
+use protocol::{Attempt, Ending, Failure, IdMap, Outcome, SessionId, TaskId, Value};
 use uuid::Uuid;
 
 use super::pack::{self, Unpack, put_bytes, put_difference, put_number};
-use crate::embedded::ids::IdMap;
 
 /// The layout that this file writes.
 const LAYOUT: u8 = 1;
@@ -122,7 +121,7 @@ pub(super) struct Chunk {
     /// Where each outcome begins, by position.
     starts: Vec<u32>,
     /// The last position of each task.
-    positions: IdMap<u32>,
+    positions: IdMap<TaskId, u32>,
 }
 
 impl Chunk {

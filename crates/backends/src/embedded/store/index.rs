@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use protocol::TaskId;
-
-use crate::embedded::ids::{IdHasher, IdMap};
+use protocol::{IdHasher, IdMap, TaskId};
 
 /// Bits of a fingerprint that choose a shard. Shards keep the doubling of a full table small beside
 /// the whole.
@@ -26,7 +24,7 @@ pub(super) struct Index {
     shard_bits: u32,
     key_bits: u32,
     shards: Vec<HashMap<u32, u32, BuildHasherDefault<IdHasher>>>,
-    exact: IdMap<u32>,
+    exact: IdMap<TaskId, u32>,
 }
 
 impl Default for Index {

@@ -1,18 +1,17 @@
-//! Hash maps by task id. Such ids are uniform already, so hashing them again would be waste.
+//! Hash maps by content id. Such ids are uniform already, so hashing them again would be waste; and
+//! nobody can choose them, so there is nothing to defend the table against.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
-use protocol::TaskId;
+/// A map by ids.
+pub type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<IdHasher>>;
+/// A set of ids.
+pub type IdSet<K> = HashSet<K, BuildHasherDefault<IdHasher>>;
 
-/// A map by task id.
-pub(super) type IdMap<V> = HashMap<TaskId, V, BuildHasherDefault<IdHasher>>;
-/// A set of task ids.
-pub(super) type IdSet = HashSet<TaskId, BuildHasherDefault<IdHasher>>;
-
-/// Folds an id, or a part of one, to its hash.
+/// Folds a 128-bit id, or a part of one, to its hash.
 #[derive(Debug, Default, Clone)]
-pub(super) struct IdHasher(u64);
+pub struct IdHasher(u64);
 
 impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
@@ -33,5 +32,10 @@ impl Hasher for IdHasher {
     /// a tag from the high ones.
     fn write_u32(&mut self, part: u32) {
         self.0 ^= u64::from(part) << 32 | u64::from(part);
+    }
+
+    /// Discriminants of enums such as `NodeId`.
+    fn write_isize(&mut self, discriminant: isize) {
+        self.0 ^= discriminant as u64;
     }
 }
