@@ -5,10 +5,10 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tests::{Coordinator, until};
+use tests::Coordinator;
 
 fn main() {
     let sizes: Vec<u64> =
@@ -46,7 +46,7 @@ fn timed(coordinator: &Coordinator, arguments: &[&str], size: u64, reused: u64) 
     let mut child = command.spawn().expect("the coordinator starts");
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0.0;
-    let ended = until("the execution to end", || {
+    let ended = loop {
         let text = fs::read_to_string(&status).unwrap_or_default();
         let high_water = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         if let Some(kilobytes) =
@@ -54,8 +54,11 @@ fn timed(coordinator: &Coordinator, arguments: &[&str], size: u64, reused: u64) 
         {
             peak = kilobytes / 1e3;
         }
-        child.try_wait().expect("the child can be asked")
-    });
+        if let Some(ended) = child.try_wait().expect("the child can be asked") {
+            break ended;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    };
     let seconds = started.elapsed().as_secs_f64();
     assert!(ended.success(), "the coordinator failed");
     let document: serde_json::Value =

@@ -125,7 +125,7 @@ fn a_changed_spec_says_what_is_reused_and_what_is_new() {
     coordinator.run(&["execute", &path, "--id", "grown"]).expect(0);
     let path = coordinator.file("spec.json", &spec(15));
     let ended = coordinator.run(&["execute", &path, "--resume", "grown", "--json"]).expect(0);
-    assert!(ended.stderr.contains("10 tasks are reused, 5 are new"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("10 tasks reused, 5 new"), "{}", ended.stderr);
     let document = ended.json();
     assert_eq!(document["tasks"]["reused"], 10);
     assert_eq!(document["result"].as_array().unwrap().len(), 15);

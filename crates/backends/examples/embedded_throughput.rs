@@ -173,6 +173,8 @@ async fn checkpoint(directory: &std::path::Path, name: &str) -> Result<Arc<dyn C
         source: "-".into(),
         spec: "{}".into(),
         variables: Default::default(),
+        directory: None,
+        continues_on_failure: false,
         incarnation: 1,
         status: Status::Running,
         created_at_us: 1,

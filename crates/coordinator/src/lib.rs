@@ -17,5 +17,6 @@ mod remember;
 mod root;
 pub mod run;
 mod seen;
+mod terminal;
 
 pub use cli::main;

@@ -1,6 +1,10 @@
 //! Logs: structured, on standard error, quiet unless asked.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
+
+use crate::terminal::LogWriter;
 
 /// Starts logging for this process. `OTAMAN_LOG` overrides what the flags say.
 pub(crate) fn start(verbose: u8, quiet: bool) {
@@ -15,7 +19,8 @@ pub(crate) fn start(verbose: u8, quiet: bool) {
     // A second start in one process, as in tests, keeps the first.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogWriter)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_target(false)
         .try_init();
 }

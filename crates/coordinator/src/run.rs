@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use backends::broker::{self, News, Receipt, TaskProducer};
 use backends::store::{self, Checkpoint, Entry};
 use otaman::{FlowCall, Resolve};
-use protocol::{FlowId, OperationName, Status, Task, to_unix_micros};
+use protocol::{ExecutionRecord, FlowId, OperationName, Status, Task, to_unix_micros};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -48,6 +48,8 @@ pub struct Parts {
     pub producer: Arc<dyn TaskProducer>,
     /// Where outcomes are recorded.
     pub checkpoint: Arc<dyn Checkpoint>,
+    /// What is to be remembered of the execution, as of now.
+    pub record: ExecutionRecord,
 }
 
 /// What a user may ask of a running execution.
@@ -122,6 +124,7 @@ struct Driver {
     journal: Journal,
     producer: Arc<dyn TaskProducer>,
     checkpoint: Arc<dyn Checkpoint>,
+    record: ExecutionRecord,
     progress: watch::Sender<Progress>,
     effects: VecDeque<Effect>,
     to_publish: Vec<Arc<Task>>,
@@ -141,6 +144,7 @@ impl Driver {
             journal: Journal::start(Arc::clone(&parts.checkpoint)),
             producer: parts.producer,
             checkpoint: parts.checkpoint,
+            record: parts.record,
             progress,
             effects: VecDeque::new(),
             to_publish: Vec::new(),
@@ -260,7 +264,7 @@ impl Driver {
         self.journal.close().await;
         let tally = self.engine.tally().clone();
         let elapsed = self.engine.elapsed();
-        let mut record = self.checkpoint.record();
+        let mut record = self.record;
         (record.status, record.result) = match &conclusion {
             Conclusion::Succeeded(value) => (Status::Succeeded, Some(value.clone())),
             Conclusion::Failed => (Status::Failed, None),

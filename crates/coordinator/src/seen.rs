@@ -1,4 +1,4 @@
-//! A set of task ids at about ten bytes each.
+//! A set of task ids at about fifteen bytes each.
 
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
@@ -8,12 +8,12 @@ use protocol::{IdHasher, TaskId};
 /// Shards keep the doubling of a full table small beside the whole.
 const SHARDS: usize = 1 << 12;
 
-/// A set of task ids that keeps 44 bits of each. Two ids that agree in those are taken for one,
-/// which at ten million ids happens about once in three runs; so it may decide how a task is
-/// counted, never whether it runs.
+/// A set of task ids that keeps 76 bits of each. Two ids that agree in those would be taken for one,
+/// which at a billion ids happens once in a hundred thousand sets; even so it decides only how a
+/// task is counted, never whether it runs.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    shards: Vec<HashSet<u32, BuildHasherDefault<IdHasher>>>,
+    shards: Vec<HashSet<u64, BuildHasherDefault<IdHasher>>>,
 }
 
 impl Seen {
@@ -23,6 +23,6 @@ impl Seen {
             self.shards.resize_with(SHARDS, HashSet::default);
         }
         let bits = id.to_u128();
-        self.shards[bits as usize % SHARDS].insert((bits >> 64) as u32)
+        self.shards[bits as usize % SHARDS].insert((bits >> 64) as u64)
     }
 }

@@ -111,9 +111,9 @@ fn mistakes_are_found_before_anything_runs() {
     for (spec, problem) in [
         (map(json!({"range": [0, 5, 0]})), "the step of a range must not be 0"),
         (map(json!({"range": [0, 1.5]})), "integer"),
-        (map(json!({"lines": "/no/such/file"})), "cannot open \"/no/such/file\""),
+        (map(json!({"lines": "/"})), "is a directory"),
         (map(json!({"lines": "-"})), "standard input"),
-        (map(json!({"glob": "/no/such/file.png"})), "has no wildcard"),
+        (map(json!({"glob": "a***b"})), "is not a pattern"),
         (map(json!("a.txt")), "$.over"),
         (json!({"@type": "command", "argv": []}), "$.argv"),
         (json!({"@type": "command"}), "argv"),
@@ -130,4 +130,27 @@ fn mistakes_are_found_before_anything_runs() {
         let refusal = refusal(&spec);
         assert!(refusal.contains(problem), "{problem} in: {refusal}");
     }
+}
+
+/// An earlier stage may make the file, so it is looked for when the flow is reached.
+#[tokio::test]
+async fn a_missing_file_is_told_when_the_flow_is_reached() {
+    for (over, problem) in [
+        (json!({"lines": "/no/such/file"}), "cannot open \"/no/such/file\""),
+        (json!({"glob": "/no/such/file.png"}), "has no wildcard"),
+    ] {
+        let spec = json!({"@type": "map_flow", "over": over, "do": {"@type": "echo", "value": "{item}"}});
+        spec::parse("spec.json", spec.to_string(), &BTreeMap::new(), &catalog()).unwrap();
+        let error = run(catalog(), &spec).await.result.unwrap_err().to_string();
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_text_becomes_json_where_only_text_may_stand() {
+    let spec = json!({
+        "@type": "map_flow", "over": [1, true, "x"], "do": {"@type": "echo", "value": "{item}"},
+        "reduce": {"@type": "command", "argv": ["cat"], "stdin": "{values}"},
+    });
+    assert_eq!(value(spec).await["stdout"], "[1,true,\"x\"]");
 }

@@ -65,6 +65,12 @@ pub struct ExecutionRecord {
     /// Values given for the spec's variables.
     #[serde(default)]
     pub variables: BTreeMap<String, serde_json::Value>,
+    /// Where relative paths of the spec begin; the directory in which it was first started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// Whether work that does not depend on dead tasks goes on.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub continues_on_failure: bool,
     /// How often a coordinator has taken it up: 1 for the first run.
     pub incarnation: u32,
     /// Where it is.

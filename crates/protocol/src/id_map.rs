@@ -28,6 +28,11 @@ impl Hasher for IdHasher {
         self.0 ^= id as u64 ^ (id >> 64) as u64;
     }
 
+    /// Half of an id.
+    fn write_u64(&mut self, half: u64) {
+        self.0 ^= half;
+    }
+
     /// A part of an id. Spread over both ends, since tables take the place from the low bits and
     /// a tag from the high ones.
     fn write_u32(&mut self, part: u32) {

@@ -200,6 +200,8 @@ pub(super) fn record(id: ExecutionId) -> ExecutionRecord {
         source: "spec.json".into(),
         spec: r#"{"@type": "echo"}"#.into(),
         variables: [("scale".to_owned(), serde_json::json!(0.1 + 0.2))].into(),
+        directory: None,
+        continues_on_failure: false,
         incarnation: 1,
         status: Status::Running,
         created_at_us: 1_790_000_000_000_000,

@@ -30,6 +30,8 @@ pub(crate) fn record(id: &str) -> ExecutionRecord {
         source: "-".into(),
         spec: "{}".into(),
         variables: Default::default(),
+        directory: None,
+        continues_on_failure: false,
         incarnation: 1,
         status: Status::Running,
         created_at_us: 1,

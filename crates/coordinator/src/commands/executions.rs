@@ -1,16 +1,16 @@
 //! `coordinator executions`: looks at executions, running and past.
 
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use backends::store::{Store as _, View};
-use protocol::{ExecutionId, Status};
+use protocol::{ExecutionId, Status, to_unix_micros};
 use serde::Serialize;
 
-use super::{Stop, input, print, print_json};
+use super::{Stop, input, print, print_json, resume_command};
 use crate::cli::{Common, ExecutionsArgs, ExecutionsCommand};
-use crate::display::{Evidence, ago, length, moment, table};
+use crate::display::{Evidence, ago, counted, length, moment, table};
 
 pub(crate) fn run(common: &Common, args: &ExecutionsArgs) -> Result<ExitCode, Stop> {
     let store = input::store(common)?;
@@ -33,7 +33,7 @@ pub(crate) fn run(common: &Common, args: &ExecutionsArgs) -> Result<ExitCode, St
                 other => other?,
             };
             let shown = Shown::of(&view, true);
-            if args.json { print_json(&shown)? } else { show(&view, &shown)? }
+            if args.json { print_json(&shown)? } else { show(&view, &shown, &resume_command(common, id))? }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -45,6 +45,16 @@ fn status(view: &View) -> &'static str {
         (Status::Running, None) => "interrupted",
         (status, _) => status.as_str(),
     }
+}
+
+/// Time spent running; while it runs, up to now.
+fn elapsed(view: &View) -> Duration {
+    let record = &view.record;
+    let running = match view.owner {
+        Some(_) => to_unix_micros(SystemTime::now()).saturating_sub(record.updated_at_us),
+        None => 0,
+    };
+    Duration::from_micros(record.elapsed_us + running)
 }
 
 /// An execution as JSON.
@@ -79,7 +89,7 @@ impl<'a> Shown<'a> {
             source: &record.source,
             created_at: moment(record.created_at_us),
             updated_at: moment(record.updated_at_us),
-            elapsed_s: record.elapsed_us as f64 / 1e6,
+            elapsed_s: elapsed(view).as_secs_f64(),
             runs: record.incarnation,
             owner: view.owner.as_deref(),
             tasks: record.counts,
@@ -97,7 +107,7 @@ fn list(views: &[View]) -> Result<(), Stop> {
             status(view).to_owned(),
             format!("{}/{}", record.counts.succeeded, record.counts.expanded),
             record.counts.failed.to_string(),
-            length(Duration::from_micros(record.elapsed_us)),
+            length(elapsed(view)),
             ago(record.created_at_us),
             record.source.clone(),
         ]
@@ -106,7 +116,7 @@ fn list(views: &[View]) -> Result<(), Stop> {
     print(|out| writeln!(out, "{text}"))
 }
 
-fn show(view: &View, shown: &Shown<'_>) -> Result<(), Stop> {
+fn show(view: &View, shown: &Shown<'_>, resume_command: &str) -> Result<(), Stop> {
     let counts = &shown.tasks;
     print(|out| {
         writeln!(out, "execution: {}", shown.execution_id)?;
@@ -116,12 +126,7 @@ fn show(view: &View, shown: &Shown<'_>) -> Result<(), Stop> {
         }
         writeln!(out, "spec:      {}", shown.source)?;
         writeln!(out, "started:   {} ({})", shown.created_at, ago(view.record.created_at_us))?;
-        writeln!(
-            out,
-            "elapsed:   {} in {} run(s)",
-            length(Duration::from_micros(view.record.elapsed_us)),
-            shown.runs
-        )?;
+        writeln!(out, "elapsed:   {} in {}", length(elapsed(view)), counted(shown.runs.into(), "run"))?;
         writeln!(
             out,
             "tasks:     {} expanded, {} succeeded, {} failed, {} cancelled, {} skipped, {} retried, {} reused",
@@ -137,7 +142,7 @@ fn show(view: &View, shown: &Shown<'_>) -> Result<(), Stop> {
             writeln!(out, "\n{}", evidence.to_text())?;
         }
         if matches!(shown.status, "interrupted" | "failed" | "cancelled") {
-            writeln!(out, "\ngo on with: coordinator execute --resume {}", shown.execution_id)?;
+            writeln!(out, "\ngo on with: {resume_command}")?;
         }
         Ok(())
     })

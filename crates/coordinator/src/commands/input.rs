@@ -83,16 +83,17 @@ pub(crate) fn store(common: &Common) -> Result<EmbeddedStore, Stop> {
 /// `--state-dir`, else `otaman` below `$XDG_STATE_HOME`, else below `~/.local/state`.
 pub(crate) fn state_dir(common: &Common) -> Result<PathBuf, Stop> {
     let from_env = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    common
+    let chosen = common
         .state_dir
         .clone()
         .or_else(|| Some(from_env("XDG_STATE_HOME")?.join("otaman")))
         .or_else(|| Some(from_env("HOME")?.join(".local/state/otaman")))
         .ok_or_else(|| {
-            Stop::Usage(
-                "error: neither HOME nor XDG_STATE_HOME is set; name a directory with --state-dir".to_owned(),
-            )
-        })
+            let problem = "error: neither HOME nor XDG_STATE_HOME is set; name a directory with --state-dir";
+            Stop::Usage(problem.to_owned())
+        })?;
+    // A resumed execution goes to another directory, and its state must not come along.
+    Ok(std::path::absolute(&chosen).with_context(|| format!("finding {}", chosen.display()))?)
 }
 
 /// Whether the spec reads standard input, as `"lines": "-"`.

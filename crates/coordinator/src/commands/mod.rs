@@ -11,6 +11,11 @@ pub(crate) mod validate;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use protocol::ExecutionId;
+
+use crate::cli::Common;
+pub(crate) use crate::terminal::say;
+
 /// Exit code for a wrong command line or spec.
 const USAGE: u8 = 2;
 /// Exit code when store, broker or disk failed.
@@ -47,9 +52,14 @@ impl Stop {
     }
 }
 
-/// Writes a line for people to standard error; if nobody reads it, nothing is lost.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+/// The command with which an execution goes on: this program, as the user called it.
+pub(crate) fn resume_command(common: &Common, id: &ExecutionId) -> String {
+    let program = std::env::args().next().unwrap_or_else(|| "coordinator".to_owned());
+    let place = match (&common.state_dir, std::env::var_os("OTAMAN_STATE_DIR")) {
+        (Some(directory), None) => format!(" --state-dir {}", directory.display()),
+        _ => String::new(),
+    };
+    format!("{program} execute --resume {id}{place}")
 }
 
 /// Writes a result to standard output. A reader that has seen enough is no failure.

@@ -8,7 +8,7 @@ use otaman::Resolve;
 
 use super::{Stop, input, print, print_json};
 use crate::cli::{Common, PlanArgs};
-use crate::display::table;
+use crate::display::{counted, table};
 use crate::plan::Plan;
 
 pub(crate) fn run(common: &Common, args: &PlanArgs) -> Result<ExitCode, Stop> {
@@ -45,7 +45,7 @@ fn show(plan: &Plan) -> Result<(), Stop> {
     let text = table(["OPERATION", "WORKER TYPE", "TASKS"], rows);
     print(|out| {
         writeln!(out, "{text}")?;
-        writeln!(out, "{} tasks in all", plan.tasks)?;
+        writeln!(out, "{} in all", counted(plan.tasks, "task"))?;
         for flow in &plan.undecided {
             writeln!(out, "at least: flow {flow} decides by results what comes next")?;
         }

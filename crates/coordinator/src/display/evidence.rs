@@ -7,7 +7,7 @@ use backends::store::Entry;
 use protocol::{Attempt, Failure};
 use serde::Serialize;
 
-use super::time::{length, moment};
+use super::time::{counted, length, moment};
 
 /// A dead task or a failed flow, as it is shown.
 #[derive(Debug, Clone, Serialize)]
@@ -114,7 +114,7 @@ impl Evidence {
         let _ = write!(text, ": {}", self.message);
         if let Some(cause) = self.cause {
             let tries = self.attempts.len().max(1);
-            let _ = write!(text, " [{cause}, {tries} attempt{}]", if tries == 1 { "" } else { "s" });
+            let _ = write!(text, " [{cause}, {}]", counted(tries as u64, "attempt"));
         }
         if let Some(arguments) = &self.arguments {
             let _ = write!(text, "\n    arguments: {}", shorten(&arguments.to_string()));
@@ -126,7 +126,8 @@ impl Evidence {
         for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
             let _ = write!(text, "\n    | {line}");
         }
-        for attempt in &self.attempts {
+        // A single attempt has been told already.
+        for attempt in self.attempts.iter().filter(|_| self.attempts.len() > 1) {
             let duration = length(Duration::from_secs_f64(attempt.duration_s));
             let Try { number, cause, node, started_at, message, .. } = attempt;
             let _ = write!(

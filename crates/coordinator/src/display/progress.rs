@@ -9,9 +9,9 @@ use protocol::TaskState;
 use tokio::sync::watch;
 
 use super::time::length;
-use crate::commands::say;
 use crate::engine::OperationTally;
 use crate::run::Progress;
+use crate::terminal::{self, say};
 
 /// How often bars are drawn.
 const REDRAW: Duration = Duration::from_millis(100);
@@ -118,6 +118,9 @@ impl Bars {
     fn new() -> Self {
         let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         let total = all.add(ProgressBar::new_spinner());
+        let style = ProgressStyle::with_template("{spinner} {wide_msg}");
+        total.set_style(style.expect("the template is well-formed"));
+        terminal::set_bars(Some(all.clone()));
         Self { all, total, operations: Vec::new(), rate: Rate::default() }
     }
 }
@@ -129,7 +132,7 @@ impl View for Bars {
     fn show(&mut self, progress: &Progress) {
         for tally in progress.tally.operations().iter().take(MOST_BARS).skip(self.operations.len()) {
             let bar = self.all.insert_before(&self.total, ProgressBar::new(0));
-            let style = ProgressStyle::with_template("{prefix:>24!} {bar:30} {pos}/{len} {msg}");
+            let style = ProgressStyle::with_template("{prefix:>16!} {bar:20} {pos}/{len} {wide_msg}");
             bar.set_style(style.expect("the template is well-formed").progress_chars("━╸─"));
             bar.set_prefix(tally.name.to_string());
             self.operations.push((bar, Rate::default()));
@@ -160,6 +163,7 @@ impl View for Bars {
             bar.finish_and_clear();
         }
         self.total.finish_and_clear();
+        terminal::set_bars(None);
     }
 }
 

@@ -7,7 +7,7 @@ use protocol::{Counts, ExecutionId, Status, Value};
 use serde::Serialize;
 
 use super::evidence::Evidence;
-use super::time::length;
+use super::time::{counted, length};
 
 /// What `execute --json` prints.
 #[derive(Debug, Serialize)]
@@ -24,13 +24,12 @@ pub(crate) struct Document<'a> {
 const SHOWN: usize = 5;
 
 /// A few lines for people.
-pub(crate) fn summary(document: &Document<'_>) -> String {
+pub(crate) fn summary(document: &Document<'_>, resume_command: &str) -> String {
     let Counts { expanded, succeeded, failed, cancelled, skipped, retried, reused } = document.tasks;
     let elapsed = Duration::from_secs_f64(document.elapsed_s);
     let mut text =
         format!("execution {} {} in {}", document.execution_id, document.status.as_str(), length(elapsed));
-    let _ =
-        write!(text, ": {succeeded} of {expanded} task{} succeeded", if expanded == 1 { "" } else { "s" });
+    let _ = write!(text, ": {succeeded} of {} succeeded", counted(expanded, "task"));
     for (count, word) in [
         (failed, "failed"),
         (cancelled, "cancelled"),
@@ -48,12 +47,12 @@ pub(crate) fn summary(document: &Document<'_>) -> String {
     if document.failures.len() > SHOWN {
         let _ = write!(text, "\n  and {} more failures", document.failures.len() - SHOWN);
     }
-    let id = document.execution_id;
     if document.status == Status::Failed {
-        let _ = write!(text, "\nall failures: coordinator executions show {id}");
+        let show = resume_command.replacen("execute --resume", "executions show", 1);
+        let _ = write!(text, "\nall failures: {show}");
     }
     if document.status != Status::Succeeded {
-        let _ = write!(text, "\ngo on with:   coordinator execute --resume {id}");
+        let _ = write!(text, "\ngo on with:   {resume_command}");
     }
     text
 }

@@ -1,4 +1,4 @@
-//! Times for people.
+//! Times and counts for people.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,6 +14,11 @@ pub(crate) fn length(duration: Duration) -> String {
         3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{}d {}h", seconds / 86_400, seconds % 86_400 / 3_600),
     }
+}
+
+/// `1 task`, `2 tasks`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// How long ago a moment was, in microseconds since 1970.

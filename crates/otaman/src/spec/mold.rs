@@ -172,11 +172,11 @@ impl Builder {
     }
 }
 
-/// A number or a truth value as text, where only text may stand.
+/// Any value but null as text, where only text may stand: lists and objects as JSON.
 pub(crate) fn text_of(value: &Json) -> Json {
     match value {
-        Json::Number(_) | Json::Bool(_) => value.to_string().into(),
-        other => other.clone(),
+        Json::Number(_) | Json::Bool(_) | Json::Array(_) | Json::Object(_) => value.to_string().into(),
+        Json::Null | Json::String(_) => value.clone(),
     }
 }
 

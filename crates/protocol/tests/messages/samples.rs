@@ -109,6 +109,8 @@ pub(crate) fn minimal_record() -> ExecutionRecord {
         source: "-".into(),
         spec: "{}".into(),
         variables: Default::default(),
+        directory: None,
+        continues_on_failure: false,
         incarnation: 1,
         status: Status::Running,
         created_at_us: 1_790_000_000_000_000,

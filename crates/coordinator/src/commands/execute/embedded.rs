@@ -11,10 +11,10 @@ use protocol::{ExecutionId, Session, SessionId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::outcome;
+use super::outcome::Output;
 use super::work::Work;
 use crate::commands::{CANCELLED, Stop, say};
-use crate::display::Display;
+use crate::display::{Display, counted};
 use crate::embedded::{StartWorker, WorkerError};
 use crate::engine::Policy;
 use crate::interrupt::Interrupts;
@@ -32,28 +32,26 @@ pub(super) struct Embedded {
     pub(super) start_worker: Arc<dyn StartWorker>,
     /// Tasks run at once.
     pub(super) slots: u32,
+    pub(super) output: Output,
 }
 
 impl Embedded {
     /// Runs it to its end, with progress, and prints its result.
-    pub(super) async fn execute(
-        self,
-        work: Work,
-        policy: Policy,
-        quiet: bool,
-        as_json: bool,
-    ) -> Result<ExitCode, Stop> {
-        let id = work.checkpoint.record().id;
+    pub(super) async fn execute(self, work: Work, policy: Policy) -> Result<ExitCode, Stop> {
+        let id = work.record.id.clone();
+        let quiet = self.output.quiet;
         if work.has_changed && !quiet {
             announce_reuse(&work).await?;
         }
         if !quiet {
-            say(&format!("execution {id} runs {} tasks at once", self.slots));
+            let verb = if work.record.incarnation > 1 { "goes on with" } else { "runs" };
+            say(&format!("execution {id} {verb} up to {} at once", counted(self.slots.into(), "task")));
         }
         let worker = self.start(&id)?;
         let (progress, watched) = watch::channel(Progress::default());
         let (commands, commanded) = mpsc::channel(1);
-        let interrupts = Interrupts::listen(id.clone(), commands, worker.stop_now.clone())?;
+        let interrupts =
+            Interrupts::listen(self.output.resume_command.clone(), commands, worker.stop_now.clone())?;
         let display = (!quiet).then(|| Display::start(watched));
         let parts = Parts {
             root: crate::root::call(&work.spec.root),
@@ -61,6 +59,7 @@ impl Embedded {
             resolver: Arc::clone(&work.resolver),
             producer: Arc::new(worker.broker.producer(id.clone())),
             checkpoint: Arc::clone(&work.checkpoint),
+            record: work.record.clone(),
         };
         let outcome = tokio::select! {
             report = run::run(parts, commanded, progress) => Some(report),
@@ -72,15 +71,13 @@ impl Embedded {
             display.end();
         }
         match outcome {
-            Some(Ok(report)) => outcome::finish(&id, &report, quiet, as_json),
+            Some(Ok(report)) => self.output.finish(&id, &report),
             Some(Err(error)) => {
-                let how = format!("execution {id} stopped; go on with: coordinator execute --resume {id}");
-                Err(Stop::Infrastructure(anyhow::Error::from(error).context(how)))
+                say(&format!("execution {id} stopped; go on with: {}", self.output.resume_command));
+                Err(Stop::from(error))
             }
             None => {
-                say(&format!(
-                    "execution {id} stopped at once; go on with: coordinator execute --resume {id}"
-                ));
+                say(&format!("execution {id} stopped at once; go on with: {}", self.output.resume_command));
                 Ok(ExitCode::from(CANCELLED))
             }
         }
@@ -153,8 +150,8 @@ fn node_name() -> String {
 async fn announce_reuse(work: &Work) -> Result<(), Stop> {
     let root = crate::root::call(&work.spec.root);
     let plan = crate::plan::plan(root, &work.resolver, Some(&*work.checkpoint)).await?;
-    let more = if plan.undecided.is_empty() { "" } else { " at least" };
-    let new = plan.tasks - plan.reused;
-    say(&format!("the spec has changed: {} tasks are reused, {new}{more} are new", plan.reused));
+    let more = if plan.undecided.is_empty() { "" } else { ", at least" };
+    let (reused, new) = (counted(plan.reused, "task"), plan.tasks - plan.reused);
+    say(&format!("the spec or its variables have changed: {reused} reused, {new} new{more}"));
     Ok(())
 }

@@ -4,15 +4,14 @@ use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
-use otaman::spec::{FailurePolicy, Spec};
-
 use super::embedded::{Embedded, cores};
+use super::outcome::Output;
 use super::work::Work;
-use crate::cli::{Common, ExecuteArgs, OnFailure};
-use crate::commands::{Stop, input};
+use crate::cli::{Common, ExecuteArgs};
+use crate::commands::{Stop, input, resume_command};
 use crate::embedded::StartWorker;
 use crate::engine::{OnDead, Policy};
+use anyhow::Context as _;
 
 /// Runs the command.
 pub(crate) fn run(
@@ -29,14 +28,10 @@ pub(crate) fn run(
     }
     let slots = args.workers.or(work.spec.settings.workers.map(NonZeroU32::get)).unwrap_or_else(cores);
     let quiet = common.quiet || work.spec.settings.quiet;
-    let policy = Policy { max_in_flight: args.max_in_flight as usize, on_dead: on_dead(&args, &work.spec) };
-    let embedded = Embedded { registry, store, start_worker, slots };
-    runtime.block_on(embedded.execute(work, policy, quiet, args.json))
-}
-
-fn on_dead(args: &ExecuteArgs, spec: &Spec) -> OnDead {
-    match (args.on_failure, spec.settings.on_failure) {
-        (Some(OnFailure::Stop), _) | (None, Some(FailurePolicy::Stop) | None) => OnDead::Stop,
-        (Some(OnFailure::Continue), _) | (None, Some(FailurePolicy::Continue)) => OnDead::Continue,
-    }
+    let on_dead = if work.record.continues_on_failure { OnDead::Continue } else { OnDead::Stop };
+    let policy = Policy { max_in_flight: args.max_in_flight as usize, on_dead };
+    let resume_command = resume_command(common, &work.record.id);
+    let output = Output { quiet, as_json: args.json, resume_command };
+    let embedded = Embedded { registry, store, start_worker, slots, output };
+    runtime.block_on(embedded.execute(work, policy))
 }

@@ -8,20 +8,22 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use backends::embedded::EmbeddedStore;
 use backends::store::{self, Checkpoint, Store as _};
-use otaman::spec::Spec;
+use otaman::spec::{FailurePolicy, Spec};
 use otaman::{Registry, Resolve};
 use protocol::{Counts, ExecutionId, ExecutionRecord, Status, to_unix_micros};
 use serde_json::Value as Json;
 
-use crate::cli::{Common, ExecuteArgs};
+use crate::cli::{Common, ExecuteArgs, OnFailure};
 use crate::commands::input::{self, Text};
-use crate::commands::{Stop, say};
+use crate::commands::{Stop, resume_command, say};
 
 /// What is to be run: a checked spec and the checkpoint that remembers it.
 pub(super) struct Work {
     pub(super) spec: Spec,
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) checkpoint: Arc<dyn Checkpoint>,
+    /// What is remembered of the execution besides, as of now.
+    pub(super) record: ExecutionRecord,
     /// Whether the execution was there before with another spec.
     pub(super) has_changed: bool,
     /// Standard input under the name that the catalog knows; gone when this is dropped.
@@ -42,12 +44,18 @@ impl Work {
             None => None,
         };
         let (text, variables) = source(args, earlier.as_ref())?;
+        if let Some(directory) = earlier.as_ref().and_then(|record| record.directory.as_ref()) {
+            return_to(directory, common)?;
+        }
         let reads_input = input::reads_standard_input(&text);
         let mut catalog = otaman::spec::Catalog::new(registry);
         let mut spooled = None;
         match &earlier {
             Some(record) if reads_input => {
-                catalog = catalog.with_standard_input(kept_input(store, &record.id))
+                if !common.quiet {
+                    say("lines of standard input are those of the first run");
+                }
+                catalog = catalog.with_standard_input(kept_input(store, &record.id));
             }
             None if reads_input => {
                 let file = input::spool_standard_input(&text, &input::state_dir(common)?)?;
@@ -57,11 +65,12 @@ impl Work {
             _ => {}
         }
         let spec = input::parse(&text, &variables, &catalog)?;
-        let checkpoint = match &earlier {
+        let (checkpoint, record) = match &earlier {
             Some(record) => {
                 let checkpoint = runtime.block_on(store.resume(&record.id)).map_err(unknown_execution)?;
-                runtime.block_on(checkpoint.update(resumed(checkpoint.record(), &text, &variables)))?;
-                checkpoint
+                let record = resumed(checkpoint.record(), args, &text, &variables);
+                runtime.block_on(checkpoint.update(record.clone()))?;
+                (checkpoint, record)
             }
             None => {
                 let id = args
@@ -69,24 +78,38 @@ impl Work {
                     .clone()
                     .or_else(|| spec.settings.execution_id.clone())
                     .unwrap_or_else(|| new_id(&text.name));
-                let record = new_record(id, &text, variables);
-                runtime.block_on(store.create(record)).map_err(existing_execution)?
+                let record = new_record(id, args, &spec, &text, variables);
+                let checkpoint = runtime
+                    .block_on(store.create(record.clone()))
+                    .map_err(|error| existing_execution(error, common))?;
+                (checkpoint, record)
             }
         };
         if let Some(file) = &spooled {
-            let kept = kept_input(store, &checkpoint.record().id);
+            let kept = kept_input(store, &record.id);
             let context = || format!("keeping standard input as {}", kept.display());
             std::fs::create_dir_all(kept.parent().expect("it lies in a directory")).with_context(context)?;
             std::fs::hard_link(file.path(), &kept).with_context(context)?;
         }
-        let has_changed = earlier.is_some_and(|record| {
-            record.spec.as_bytes() != text.bytes || record.variables != checkpoint.record().variables
-        });
-        if !common.quiet && args.resume.is_some() {
-            say(&format!("resuming execution {}", checkpoint.record().id));
-        }
-        Ok(Self { spec, resolver: Arc::new(catalog), checkpoint, has_changed, _spooled: spooled })
+        let has_changed = earlier
+            .is_some_and(|earlier| earlier.spec != record.spec || earlier.variables != record.variables);
+        Ok(Self { spec, resolver: Arc::new(catalog), checkpoint, record, has_changed, _spooled: spooled })
     }
+}
+
+/// Goes to the directory in which the execution was first started: its relative paths begin there.
+fn return_to(directory: &str, common: &Common) -> Result<(), Stop> {
+    let here = std::env::current_dir().ok();
+    if here.as_deref() == Some(Path::new(directory)) {
+        return Ok(());
+    }
+    std::env::set_current_dir(directory).with_context(|| {
+        format!("going to {directory}, in which the execution was started and its relative paths begin")
+    })?;
+    if !common.quiet {
+        say(&format!("relative paths begin in {directory}, where the execution was first started"));
+    }
+    Ok(())
 }
 
 /// Where an execution keeps what came on standard input.
@@ -126,10 +149,11 @@ fn unknown_execution(error: store::Error) -> Stop {
     }
 }
 
-fn existing_execution(error: store::Error) -> Stop {
+fn existing_execution(error: store::Error, common: &Common) -> Stop {
     match error {
         store::Error::Exists { id } => Stop::Usage(format!(
-            "error: an execution named {id} exists already; go on with it by --resume {id}, or choose another --id"
+            "error: an execution named {id} exists already; choose another --id, or go on with it by: {}",
+            resume_command(common, &id)
         )),
         other => other.into(),
     }
@@ -148,13 +172,24 @@ fn new_id(source: &str) -> ExecutionId {
     format!("{stem}-{chance:06x}").parse().expect("made of allowed characters")
 }
 
-fn new_record(id: ExecutionId, text: &Text, variables: BTreeMap<String, Json>) -> ExecutionRecord {
+fn new_record(
+    id: ExecutionId,
+    args: &ExecuteArgs,
+    spec: &Spec,
+    text: &Text,
+    variables: BTreeMap<String, Json>,
+) -> ExecutionRecord {
     let now = to_unix_micros(SystemTime::now());
     ExecutionRecord {
         id,
         source: text.name.clone(),
         spec: String::from_utf8_lossy(&text.bytes).into_owned(),
         variables,
+        directory: std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok()),
+        continues_on_failure: match args.on_failure {
+            Some(chosen) => chosen == OnFailure::Continue,
+            None => spec.settings.on_failure == Some(FailurePolicy::Continue),
+        },
         incarnation: 1,
         status: Status::Running,
         created_at_us: now,
@@ -167,11 +202,19 @@ fn new_record(id: ExecutionId, text: &Text, variables: BTreeMap<String, Json>) -
 }
 
 /// The record of an execution that goes on, perhaps with another spec.
-fn resumed(record: ExecutionRecord, text: &Text, variables: &BTreeMap<String, Json>) -> ExecutionRecord {
+fn resumed(
+    record: ExecutionRecord,
+    args: &ExecuteArgs,
+    text: &Text,
+    variables: &BTreeMap<String, Json>,
+) -> ExecutionRecord {
     ExecutionRecord {
         source: text.name.clone(),
         spec: String::from_utf8_lossy(&text.bytes).into_owned(),
         variables: variables.clone(),
+        continues_on_failure: args
+            .on_failure
+            .map_or(record.continues_on_failure, |chosen| chosen == OnFailure::Continue),
         status: Status::Running,
         updated_at_us: to_unix_micros(SystemTime::now()),
         result: None,

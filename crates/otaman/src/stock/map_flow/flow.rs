@@ -57,6 +57,8 @@ impl FlowSchema for MapFlow {
         let mut problems = Vec::new();
         match Items::open(&self.over, resolver) {
             Ok(items) => self.check_items(items, resolver, &mut problems),
+            // An earlier stage may make the file; when it is still missing then, the flow says so.
+            Err(_) if self.over.is_missing_file() => {}
             Err(error) => problems.push((format!("/over/{}", self.over.key()), error)),
         }
         if let Some(reduce) = &self.reduce
@@ -81,6 +83,9 @@ impl FlowSchema for MapFlow {
                 batch.push(prepared(&[("item", &item), ("index", &index)])?);
             }
             if batch.is_empty() {
+                if values.is_empty() {
+                    tracing::warn!(over = ?self.over, "map_flow has nothing to go over");
+                }
                 break;
             }
             if values.is_empty()

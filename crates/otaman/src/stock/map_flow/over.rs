@@ -1,5 +1,7 @@
 //! What to go over: a range, a list, files, or the lines of a file.
 
+use std::io::ErrorKind;
+
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -46,6 +48,18 @@ impl Over {
             Self::List(_) => "list",
             Self::Glob(_) => "glob",
             Self::Lines(_) => "lines",
+        }
+    }
+
+    /// Whether it names a file that is not there (yet).
+    pub(super) fn is_missing_file(&self) -> bool {
+        match self {
+            Self::Range(_) | Self::List(_) => false,
+            Self::Glob(pattern) if pattern.contains(['*', '?', '[']) => false,
+            Self::Glob(path) | Self::Lines(path) => {
+                path != "-"
+                    && std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            }
         }
     }
 }
