@@ -146,3 +146,40 @@ fn an_execution_is_run_by_one_coordinator_at_a_time() {
     let same_name = coordinator.run(&["execute", &spec, "--id", "taken"]).expect(2);
     assert!(same_name.stderr.contains("exists already"), "{}", same_name.stderr);
 }
+
+#[test]
+fn a_resumed_execution_reads_its_files_where_it_was_started() {
+    let coordinator = Coordinator::new();
+    let (first, second) = (coordinator.directory().join("first"), coordinator.directory().join("second"));
+    for directory in [&first, &second] {
+        fs::create_dir(directory).unwrap();
+    }
+    for name in ["a.in", "b.in"] {
+        fs::write(first.join(name), "").unwrap();
+    }
+    let spec =
+        json!({"@type": "map_flow", "over": {"glob": "*.in"}, "do": {"@type": "echo", "value": "{item}"}});
+    let spec = coordinator.file("spec.json", &spec.to_string());
+    let run = |arguments: &[&str], directory: &std::path::Path| {
+        let output = coordinator.command(arguments).current_dir(directory).output().unwrap();
+        serde_json::from_slice::<Json>(&output.stdout).unwrap()
+    };
+    assert_eq!(run(&["execute", &spec, "--id", "moved"], &first), json!(["a.in", "b.in"]));
+    assert_eq!(run(&["execute", "--resume", "moved"], &second), json!(["a.in", "b.in"]));
+}
+
+#[test]
+fn a_resumed_execution_goes_by_what_it_was_last_told() {
+    let coordinator = Coordinator::new();
+    let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [
+        {"@type": "command", "argv": ["false"]}, {"@type": "echo", "value": {"@var": "name", "default": "none"}}]});
+    let spec = coordinator.file("spec.json", &spec.to_string());
+    let tasks = |arguments: &[&str]| coordinator.run(arguments).expect(1).json()["tasks"].clone();
+    let first =
+        tasks(&["execute", &spec, "--id", "told", "--var", "name=a", "--on-failure", "continue", "--json"]);
+    assert_eq!(first["succeeded"], 1);
+    assert_eq!(tasks(&["execute", "--resume", "told", "--var", "name=b", "--json"])["reused"], 0);
+    // The second run's value is there, and nothing stops at the first dead task.
+    let third = tasks(&["execute", "--resume", "told", "--json"]);
+    assert_eq!((&third["reused"], &third["failed"]), (&json!(1), &json!(1)));
+}
