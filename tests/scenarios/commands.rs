@@ -151,6 +151,7 @@ fn lines_come_from_standard_input_and_are_kept_for_a_resumption() {
     let coordinator = Coordinator::new();
     let spec = json!({"@type": "map_flow", "over": {"lines": "-"}, "do": {"@type": "echo", "value": "{index}:{item}"}});
     let spec = coordinator.file("spec.json", &spec.to_string());
+    coordinator.run(&["validate", &spec]).expect(0);
     let mut child = coordinator
         .command(&["execute", &spec, "--id", "lines", "--json"])
         .stdin(Stdio::piped())

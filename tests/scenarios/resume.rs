@@ -38,7 +38,7 @@ fn killed_fifty_times_an_execution_ends_as_if_undisturbed() {
         let mut running = coordinator.start(&arguments);
         if kills < KILLS {
             // From before the first record to well into the run.
-            let deadline = Instant::now() + Duration::from_millis(random.random_range(5..120));
+            let deadline = Instant::now() + Duration::from_millis(random.random_range(5..500));
             until("the moment to kill", || (running.has_ended() || Instant::now() >= deadline).then_some(()));
         }
         if kills < KILLS && !running.has_ended() {
@@ -52,11 +52,8 @@ fn killed_fifty_times_an_execution_ends_as_if_undisturbed() {
             }
             arguments = vec!["execute", "--resume", "killed", "--json", "--max-in-flight", "50"];
             let finished = shown.json()["tasks"]["succeeded"].as_u64().unwrap();
-            assert!(
-                finished >= finished_before,
-                "{finished} tasks are finished, but {finished_before} were before"
-            );
-            finished_before = finished;
+            // Each run counts anew what it meets, so the most that any has told is what must be there.
+            finished_before = finished_before.max(finished);
             continue;
         }
         let ended = running.wait().expect(0);
@@ -72,7 +69,9 @@ fn killed_fifty_times_an_execution_ends_as_if_undisturbed() {
     };
     assert_eq!(last["result"], undisturbed["result"]);
     assert_eq!(last["tasks"]["succeeded"], TASKS);
-    assert!(last["tasks"]["reused"].as_u64().unwrap() >= finished_before);
+    let reused = last["tasks"]["reused"].as_u64().unwrap();
+    assert!(finished_before > 0, "no kill came after the first note of progress");
+    assert!(reused >= finished_before, "{reused} reused, but {finished_before} were finished");
 }
 
 /// Each task leaves a mark when it runs, so that running twice is seen from outside.

@@ -185,8 +185,9 @@ pub fn main(start_worker: impl StartWorker) -> ExitCode {
         Command::Operations(args) => commands::operations::run(&args),
         Command::Executions(args) => commands::executions::run(common, &args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "coordinator", &mut std::io::stdout());
-            Ok(ExitCode::SUCCESS)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "coordinator", &mut script);
+            commands::print(|out| out.write_all(&script)).map(|()| ExitCode::SUCCESS)
         }
     };
     result.unwrap_or_else(Stop::report)

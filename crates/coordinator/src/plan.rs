@@ -8,7 +8,7 @@ use std::task::Poll;
 use backends::store::{self, Checkpoint};
 use otaman::driver::{Item, Node, Pull, RunningFlow, Settlement, Sink, Step};
 use otaman::{FlowCall, Resolve};
-use protocol::{FlowId, OperationName, WorkerType};
+use protocol::{FlowId, IdMap, OperationName, WorkerType};
 use serde::Serialize;
 
 use crate::seen::Seen;
@@ -51,12 +51,21 @@ pub async fn plan(
     resolver: &Arc<dyn Resolve>,
     checkpoint: Option<&dyn Checkpoint>,
 ) -> Result<Plan, store::Error> {
-    let mut planner =
-        Planner { checkpoint, seen: Seen::default(), counts: BTreeMap::new(), plan: Plan::default() };
+    let mut planner = Planner {
+        checkpoint,
+        seen: Seen::default(),
+        counts: BTreeMap::new(),
+        plan: Plan::default(),
+        ended: IdMap::default(),
+    };
     // Depth first, with a stack of our own: a flow goes on when those that it yielded are walked.
     let mut stack = vec![Frame::start(root, None, resolver)];
     while let Some(frame) = stack.last_mut() {
         if let Some((call, sink)) = frame.children.pop() {
+            if let Some(known) = planner.ended.get(&call.id) {
+                sink.tell(known);
+                continue;
+            }
             if stack.iter().any(|above| above.id == call.id) {
                 planner.plan.failing.push(format!("{} ({}) is yielded by itself", call.name, call.id));
                 continue;
@@ -104,6 +113,8 @@ struct Planner<'a> {
     seen: Seen,
     counts: BTreeMap<(OperationName, WorkerType), (u64, u64)>,
     plan: Plan,
+    /// Flows that were walked, and what is known of their values; another call of one joins it.
+    ended: IdMap<FlowId, Settlement>,
 }
 
 impl Planner<'_> {
@@ -150,6 +161,7 @@ impl Planner<'_> {
         if let Some(sink) = frame.sink {
             sink.tell(&settlement);
         }
+        self.ended.insert(frame.id, settlement);
     }
 
     fn finish(mut self) -> Plan {

@@ -18,10 +18,12 @@ use crate::remember::Memory;
 
 /// Tasks are handed to the broker when so many have gathered, or when there is nothing else to do.
 const PUBLISH_AT_ONCE: usize = 1_024;
+/// Effects performed between two looks at what else has happened.
+const EFFECTS_AT_ONCE: usize = 256;
 /// How often progress is shown.
 const TICK: Duration = Duration::from_millis(100);
 /// How many ticks pass between two notes of progress in the store.
-const TICKS_PER_NOTE: u32 = 10;
+const TICKS_PER_NOTE: u32 = 2;
 /// Most dead tasks that are kept for the report.
 const MAX_DEAD: usize = 1_000;
 
@@ -106,12 +108,16 @@ pub async fn run(
         if let Some(conclusion) = driver.conclusion.take() {
             break conclusion;
         }
+        let has_more = !driver.effects.is_empty();
+        // In this order, so that what comes rarely is not starved by what comes all the time.
         tokio::select! {
+            biased;
+            Some(Command::Cancel) = commands.recv() => driver.apply(Input::Cancel),
+            _ = tick.tick() => driver.tick().await?,
             recorded = driver.journal.recorded() => driver.recorded(recorded?).await?,
             news = driver.producer.news() => driver.heard(news?),
             Some(flow) = woken.recv() => driver.apply(Input::Woken { flow }),
-            Some(Command::Cancel) = commands.recv() => driver.apply(Input::Cancel),
-            _ = tick.tick() => driver.tick().await?,
+            () = tokio::task::yield_now(), if has_more => {}
         }
     };
     driver.finish(conclusion).await
@@ -132,6 +138,7 @@ struct Driver {
     dead: Vec<Entry>,
     receipts: Receipts,
     ticks: u32,
+    started: Instant,
 }
 
 impl Driver {
@@ -152,6 +159,7 @@ impl Driver {
             dead: Vec::new(),
             receipts: Receipts::default(),
             ticks: 0,
+            started: Instant::now(),
         };
         let (root, name) = (parts.root.id, parts.root.name.clone());
         driver.expander.add_root(parts.root);
@@ -163,9 +171,11 @@ impl Driver {
         self.effects.extend(self.engine.apply(input, Instant::now()));
     }
 
-    /// Does all that the engine has asked for, and what follows from that.
+    /// Does what the engine has asked for, and what follows from that; of very much only a part, since
+    /// a flow may yield without end what is known already.
     async fn perform(&mut self) -> Result<(), Error> {
-        while let Some(effect) = self.effects.pop_front() {
+        for _ in 0..EFFECTS_AT_ONCE {
+            let Some(effect) = self.effects.pop_front() else { break };
             match effect {
                 Effect::Pull(flow) => match self.expander.pull(flow) {
                     None => self.apply(Input::Stalled { flow }),
@@ -252,7 +262,7 @@ impl Driver {
     fn show(&self) {
         self.progress.send_replace(Progress {
             tally: self.engine.tally().clone(),
-            elapsed: self.engine.elapsed(),
+            elapsed: self.started.elapsed(),
             is_stopping: self.engine.is_stopping(),
             live_flows: self.expander.live_flows(),
             expected: self.expander.expected().clone(),
@@ -263,7 +273,7 @@ impl Driver {
         self.show();
         self.journal.close().await;
         let tally = self.engine.tally().clone();
-        let elapsed = self.engine.elapsed();
+        let elapsed = self.started.elapsed();
         let mut record = self.record;
         (record.status, record.result) = match &conclusion {
             Conclusion::Succeeded(value) => (Status::Succeeded, Some(value.clone())),

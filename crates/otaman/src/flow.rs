@@ -154,6 +154,22 @@ impl Flow {
         handle
     }
 
+    /// Yields several tasks and flows at once, in their general form.
+    pub async fn nodes<T>(
+        &self,
+        nodes: impl IntoIterator<Item = Node>,
+        on_failure: OnFailure,
+    ) -> Vec<Handle<T>> {
+        let (mut handles, mut items) = (Vec::new(), Vec::new());
+        for node in nodes {
+            let handle = Handle::new(node.id());
+            items.push(Item { node, sink: handle.sink(), on_failure });
+            handles.push(handle);
+        }
+        self.step(Step::Yield(items)).await;
+        handles
+    }
+
     /// Yields several tasks or flows at once, their values to be collected in order.
     pub async fn collect(&self, nodes: impl IntoIterator<Item = Node>, values: &mut Collect) {
         let item = |node| Item { node, sink: values.next_sink(), on_failure: OnFailure::Propagate };

@@ -140,7 +140,10 @@ impl<T> Handle<T> {
             Some(Err(failure)) => {
                 Err(Error::from_failure(failure.clone()).context(format!("{} failed", self.id)))
             }
-            None => Err(Error::undecided(&self.id)),
+            None => {
+                crate::running::note_undecided();
+                Err(Error::undecided(&self.id))
+            }
         }
     }
 }

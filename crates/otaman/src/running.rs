@@ -1,5 +1,6 @@
 //! Running flows: a generator that is polled by its owner, one step at a time.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -135,6 +136,16 @@ pub enum Pull {
     Stalled,
 }
 
+thread_local! {
+    /// Whether the generator that is being polled on this thread has read a value that is not known.
+    static UNDECIDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Notes that the generator that is being polled has read a value that is not known.
+pub(crate) fn note_undecided() {
+    UNDECIDED.set(true);
+}
+
 /// Tasks that a flow has said it will yield.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
@@ -160,6 +171,10 @@ impl Mailbox {
 
     pub(crate) fn expect(&self, expected: Expected) {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner).push(expected);
+    }
+
+    fn clear(&self) {
+        self.steps.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn take(&self) -> Option<Step> {
@@ -191,7 +206,15 @@ impl RunningFlow {
         let Some(generator) = &mut self.generator else { return Pull::Stalled };
         let mut context = std::task::Context::from_waker(waker);
         let poll = std::panic::AssertUnwindSafe(|| generator.as_mut().poll(&mut context));
-        let result = match std::panic::catch_unwind(poll) {
+        UNDECIDED.set(false);
+        let polled = std::panic::catch_unwind(poll);
+        if UNDECIDED.get() && matches!(polled, Ok(Poll::Pending)) {
+            // It went on by a guess; what it yields from here on means nothing, perhaps without end.
+            self.generator = None;
+            self.mailbox.clear();
+            return Pull::Step(Step::Done(Err(Error::undecided(&"what it decides by"))));
+        }
+        let result = match polled {
             Ok(Poll::Pending) => return self.mailbox.take().map_or(Pull::Stalled, Pull::Step),
             Ok(Poll::Ready(result)) => result,
             Err(panic) => Err(Error::permanent(format!("the flow panicked: {}", panic_text(&*panic)))),

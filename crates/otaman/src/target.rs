@@ -80,14 +80,13 @@ impl Target {
 }
 
 /// Keys that say where and how a task runs, not what it computes; ids must not depend on them.
-const NOT_IDENTITY: [&str; 6] =
-    ["@worker_type", "@runtime_limit", "@retry", "@isolation", "@memory_limit", "@semaphores"];
+const NOT_IDENTITY: [&str; 3] = ["@worker_type", "@runtime_limit", "@retry"];
 
 fn identity(spec: &Json) -> Json {
     match spec {
         Json::Object(fields) => fields
             .iter()
-            .filter(|(key, _)| !NOT_IDENTITY.contains(&key.as_str()))
+            .filter(|(key, _)| !(fields.contains_key("@type") && NOT_IDENTITY.contains(&key.as_str())))
             .map(|(key, value)| (key.clone(), identity(value)))
             .collect(),
         Json::Array(items) => items.iter().map(identity).collect(),

@@ -45,7 +45,8 @@ pub struct Counts {
     pub failed: u64,
     /// Tasks taken back before they ran.
     pub cancelled: u64,
-    /// Tasks never submitted, because something they depend on failed; not among `expanded`.
+    /// Tasks never submitted, because something they depend on failed; not among `expanded`. What a
+    /// flow that was never started would have yielded is not known and not counted.
     pub skipped: u64,
     /// Attempts beyond each task's first.
     pub retried: u64,

@@ -97,7 +97,7 @@ pub(crate) fn state_dir(common: &Common) -> Result<PathBuf, Stop> {
 }
 
 /// Whether the spec reads standard input, as `"lines": "-"`.
-pub(crate) fn reads_standard_input(text: &Text) -> bool {
+pub(crate) fn reads_standard_input(spec: &Spec) -> bool {
     fn looks(spec: &Json) -> bool {
         match spec {
             Json::Object(fields) => {
@@ -107,23 +107,55 @@ pub(crate) fn reads_standard_input(text: &Text) -> bool {
             _ => false,
         }
     }
-    serde_json::from_slice(&text.bytes).is_ok_and(|spec| looks(&spec))
+    looks(spec.root.spec())
 }
 
-/// Copies standard input into a temporary file below `directory`, since it can be read only once.
-pub(crate) fn spool_standard_input(text: &Text, directory: &Path) -> Result<tempfile::NamedTempFile, Stop> {
-    if text.name == "-" {
-        let problem = "error: the spec itself came from standard input, so its \"lines\": \"-\" has nothing to read; \
-                       put one of them in a file";
-        return Err(Stop::Usage(problem.to_owned()));
+/// A temporary file for standard input, since that can be read only once.
+pub(crate) struct Spool(tempfile::NamedTempFile);
+
+impl Spool {
+    /// An empty one below a directory.
+    pub(crate) fn new(directory: &Path) -> Result<Self, Stop> {
+        let context = || format!("making a temporary file below {}", directory.display());
+        std::fs::create_dir_all(directory).with_context(context)?;
+        Ok(Self(
+            tempfile::Builder::new()
+                .prefix("standard-input-")
+                .tempfile_in(directory)
+                .with_context(context)?,
+        ))
     }
-    if std::io::stdin().is_terminal() {
-        say("reading lines from standard input; end with Ctrl-D");
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
     }
-    let context = || format!("copying standard input below {}", directory.display());
-    std::fs::create_dir_all(directory).with_context(context)?;
-    let mut file = tempfile::NamedTempFile::new_in(directory).with_context(context)?;
-    std::io::copy(&mut std::io::stdin().lock(), &mut file).with_context(context)?;
-    file.as_file().sync_all().with_context(context)?;
-    Ok(file)
+
+    /// Copies standard input into it.
+    pub(crate) fn fill(&self, text: &Text) -> Result<(), Stop> {
+        if text.name == "-" {
+            let problem = "error: the spec itself came from standard input, so its \"lines\": \"-\" has nothing to \
+                           read; put one of them in a file";
+            return Err(Stop::Usage(problem.to_owned()));
+        }
+        if std::io::stdin().is_terminal() {
+            say("reading lines from standard input; end with Ctrl-D");
+        }
+        let context = || format!("copying standard input to {}", self.path().display());
+        let mut file = self.0.as_file();
+        std::io::copy(&mut std::io::stdin().lock(), &mut file).with_context(context)?;
+        file.sync_all().with_context(context)?;
+        Ok(())
+    }
+
+    /// Gives it a second name, under which later runs find it.
+    pub(crate) fn keep(&self, path: &Path) -> Result<(), Stop> {
+        let context = || format!("keeping standard input as {}", path.display());
+        std::fs::create_dir_all(path.parent().unwrap_or(path)).with_context(context)?;
+        if std::fs::hard_link(self.path(), path).is_err() {
+            // Some file systems have no second names.
+            std::fs::copy(self.path(), path).with_context(context)?;
+        }
+        Ok(())
+    }
 }

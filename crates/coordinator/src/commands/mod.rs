@@ -55,8 +55,11 @@ impl Stop {
 /// The command with which an execution goes on: this program, as the user called it.
 pub(crate) fn resume_command(common: &Common, id: &ExecutionId) -> String {
     let program = std::env::args().next().unwrap_or_else(|| "coordinator".to_owned());
-    let place = match (&common.state_dir, std::env::var_os("OTAMAN_STATE_DIR")) {
-        (Some(directory), None) => format!(" --state-dir {}", directory.display()),
+    let from_environment = std::env::var_os("OTAMAN_STATE_DIR").map(std::path::PathBuf::from);
+    let place = match &common.state_dir {
+        Some(directory) if from_environment.as_ref() != Some(directory) => {
+            format!(" --state-dir '{}'", directory.display())
+        }
         _ => String::new(),
     };
     format!("{program} execute --resume {id}{place}")

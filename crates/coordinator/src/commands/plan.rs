@@ -13,16 +13,12 @@ use crate::plan::Plan;
 
 pub(crate) fn run(common: &Common, args: &PlanArgs) -> Result<ExitCode, Stop> {
     let text = input::read_spec(&args.spec.spec)?;
-    let mut catalog = input::catalog()?;
-    let spooled = match input::reads_standard_input(&text) {
-        true => Some(input::spool_standard_input(&text, &std::env::temp_dir())?),
-        false => None,
-    };
-    if let Some(file) = &spooled {
-        catalog = catalog.with_standard_input(file.path().to_owned());
-    }
-    let catalog = Arc::new(catalog);
+    let spool = input::Spool::new(&std::env::temp_dir())?;
+    let catalog = Arc::new(input::catalog()?.with_standard_input(spool.path().to_owned()));
     let spec = input::parse(&text, &input::variables(&args.spec.variables)?, &catalog)?;
+    if input::reads_standard_input(&spec) {
+        spool.fill(&text)?;
+    }
     if !common.quiet {
         input::show_notes(&spec);
     }

@@ -34,7 +34,9 @@ impl Display {
             let mut view: Box<dyn View> =
                 if std::io::stderr().is_terminal() { Box::new(Bars::new()) } else { Box::new(Lines::new()) };
             while stopped.recv_timeout(REDRAW) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
-                view.show(&progress.borrow());
+                // Drawing may take long on a slow terminal; the channel must not be held meanwhile.
+                let now = progress.borrow().clone();
+                view.show(&now);
             }
             view.end();
         };
@@ -90,7 +92,10 @@ fn left_text(known: u64, done: u64, per_second: f64) -> String {
     if per_second <= 0.0 || known <= done {
         return String::new();
     }
-    format!(", {} left", length(Duration::from_secs_f64((known - done) as f64 / per_second)))
+    let seconds = (known - done) as f64 / per_second;
+    // Years beyond counting are not worth telling.
+    Duration::try_from_secs_f64(seconds)
+        .map_or_else(|_| String::new(), |left| format!(", {} left", length(left)))
 }
 
 /// Tasks of an operation that are there, or that flows have said will come.

@@ -92,7 +92,7 @@ impl Engine {
         match input {
             Input::Start { root, name } => {
                 self.root = Some(root);
-                self.flows.insert(root, name, Parents::new(), false);
+                self.flows.insert(root, name, Parents::new());
             }
             Input::Planned { flow, step } => {
                 self.is_asking = false;
@@ -133,6 +133,10 @@ impl Engine {
 
     /// Publishes, asks, or finishes.
     fn proceed(&mut self, turn: &mut Turn) {
+        if self.mode != Mode::Running {
+            // A flow may have yielded several tasks in the step in which the first of them stopped it.
+            self.tasks.cancel_waiting(&mut self.tally);
+        }
         match &self.mode {
             Mode::Running => {
                 let in_flight = self.tasks.len() - self.tasks.waiting();

@@ -34,10 +34,8 @@ pub(super) fn adopt(parents: &mut Parents, parent: Parent) -> bool {
 pub(super) struct Flows {
     table: IdMap<FlowId, LiveFlow>,
     next_sequence: u64,
-    /// Flows that may be asked, oldest first, apart from those never asked yet.
+    /// Flows that may be asked, oldest first.
     ready: BTreeSet<(u64, FlowId)>,
-    /// Flows that were never asked.
-    fresh: BTreeSet<(u64, FlowId)>,
 }
 
 #[derive(Debug)]
@@ -97,13 +95,16 @@ impl Flows {
     }
 
     /// Adds a flow that may be asked.
-    pub(super) fn insert(&mut self, id: FlowId, name: OperationName, parents: Parents, is_skipping: bool) {
+    pub(super) fn insert(&mut self, id: FlowId, name: OperationName, parents: Parents) {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         let phase = Phase::Ready;
         let failed = IdSet::default();
-        self.table.insert(id, LiveFlow { name, parents, unsettled: 0, failed, phase, is_skipping, sequence });
-        self.fresh.insert((sequence, id));
+        self.table.insert(
+            id,
+            LiveFlow { name, parents, unsettled: 0, failed, phase, is_skipping: false, sequence },
+        );
+        self.ready.insert((sequence, id));
     }
 
     /// Lets a flow be asked again.
@@ -114,18 +115,12 @@ impl Flows {
         }
     }
 
-    /// Takes the flow to ask next: the oldest. When `most_fresh` flows were never asked, one of
-    /// those comes first, so that a flow that yields flows cannot fill the memory.
-    pub(super) fn ask_next(&mut self, most_fresh: usize) -> Option<FlowId> {
-        let ready = self.ready.first();
-        let fresh = self.fresh.first();
-        let from_fresh = match (ready, fresh) {
-            (None, None) => return None,
-            (Some(_), None) => false,
-            (None, Some(_)) => true,
-            (Some(ready), Some(fresh)) => fresh < ready || self.fresh.len() >= most_fresh,
-        };
-        let (_, id) = if from_fresh { self.fresh.pop_first() } else { self.ready.pop_first() }?;
+    /// Takes the flow to ask next: the oldest, so that tasks come in the same order in every run. When
+    /// more than `most_live` flows are not settled it is the youngest, so that those are brought to
+    /// their ends before older ones yield more of them.
+    pub(super) fn ask_next(&mut self, most_live: usize) -> Option<FlowId> {
+        let is_crowded = self.table.len() > most_live;
+        let (_, id) = if is_crowded { self.ready.pop_last() } else { self.ready.pop_first() }?;
         self.table.get_mut(&id)?.phase = Phase::Asked;
         Some(id)
     }

@@ -44,7 +44,7 @@ impl Engine {
                 self.add_task(edge, task, known, turn);
                 Ok(())
             }
-            ChildNode::Flow { id, name } => self.add_flow(edge, id, name),
+            ChildNode::Flow { id, name } => self.add_flow(edge, id, name, turn),
         }
     }
 
@@ -83,8 +83,19 @@ impl Engine {
         }
     }
 
-    fn add_flow(&mut self, edge: Parent, id: FlowId, name: OperationName) -> Result<(), Failure> {
+    fn add_flow(
+        &mut self,
+        edge: Parent,
+        id: FlowId,
+        name: OperationName,
+        turn: &mut Turn,
+    ) -> Result<(), Failure> {
         let is_live = self.flows.get(id).is_some();
+        if !is_live && self.flows.get(edge.flow).is_some_and(|parent| parent.is_skipping) {
+            // Another flow may need it done, so it must not be there as something to be skipped.
+            turn.tell(NodeId::Flow(id), Settlement::Unknown);
+            return Ok(());
+        }
         if is_live && self.flows.is_ancestor(id, edge.flow) {
             let message = format!(
                 "flow {name} ({id}) is yielded by itself or by a flow that it yielded, so it would never end"
@@ -94,8 +105,7 @@ impl Engine {
         let added = match self.flows.get_mut(id) {
             Some(live) => adopt(&mut live.parents, edge),
             None => {
-                let is_skipping = self.flows.get(edge.flow).is_some_and(|parent| parent.is_skipping);
-                self.flows.insert(id, name, smallvec![edge], is_skipping);
+                self.flows.insert(id, name, smallvec![edge]);
                 true
             }
         };

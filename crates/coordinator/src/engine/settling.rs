@@ -59,51 +59,35 @@ impl Engine {
                 continue;
             }
             let Some(flow) = self.flows.remove(id) else { continue };
-            let result = flow.into_result(id);
+            let (value, parents) = flow.into_result(id);
             let node = NodeId::Flow(id);
             if self.root == Some(id) && self.mode == Mode::Running {
-                self.mode = Mode::Stopping(match &result.value {
+                self.mode = Mode::Stopping(match &value {
                     Ok(value) => Conclusion::Succeeded(value.clone()),
                     Err(_) => Conclusion::Failed,
                 });
             }
-            let has_failed = result.value.is_err() && !result.is_skipped;
-            let settlement = if result.is_skipped {
-                Settlement::Unknown
-            } else {
-                Settlement::Flow(result.value.map_err(Arc::new))
-            };
-            turn.tell(node, settlement);
-            for parent in result.parents {
+            let has_failed = value.is_err();
+            turn.tell(node, Settlement::Flow(value.map_err(Arc::new)));
+            for parent in parents {
                 self.child_done(parent, node, has_failed, turn);
             }
         }
     }
 }
 
-/// How a flow ended.
-struct FlowResult {
-    value: Result<Value, Failure>,
-    /// Whether it failed only because something it depends on did.
-    is_skipped: bool,
-    parents: Parents,
-}
-
 impl LiveFlow {
-    fn into_result(self, id: FlowId) -> FlowResult {
-        let is_skipped = self.is_skipping && self.failed.is_empty();
+    /// How the flow ended, and whom that concerns.
+    fn into_result(self, id: FlowId) -> (Result<Value, Failure>, Parents) {
         let value = match self.phase {
             Phase::Ended(Err(failure)) if !self.is_skipping => Err(failure),
-            Phase::Ended(Ok(value)) if self.failed.is_empty() && !self.is_skipping => Ok(value),
+            Phase::Ended(Ok(value)) if self.failed.is_empty() => Ok(value),
             _ => {
-                let count = self.failed.len();
-                let message = match count {
-                    0 => format!("flow {} ({id}) was skipped", self.name),
-                    _ => format!("{count} of the tasks and flows of flow {} ({id}) failed", self.name),
-                };
+                let (count, name) = (self.failed.len(), self.name);
+                let message = format!("{count} of the tasks and flows of flow {name} ({id}) failed");
                 Err(Failure::new(Cause::Permanent, message))
             }
         };
-        FlowResult { value, is_skipped, parents: self.parents }
+        (value, self.parents)
     }
 }

@@ -76,7 +76,9 @@ impl Tasks {
     /// Follows news of leases; news that comes late is ignored.
     pub(super) fn move_to(&mut self, ids: &[TaskId], state: TaskState, tally: &mut Tally) {
         for id in ids {
+            // News of a task that waits to be published is of an earlier coordinator's copy of it.
             if let Some(unsettled) = self.table.get_mut(id)
+                && unsettled.state != TaskState::Waiting
                 && unsettled.state.allows(state)
             {
                 unsettled.advance(state, tally);

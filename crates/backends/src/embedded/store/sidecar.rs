@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use protocol::{Counts, ExecutionRecord, to_unix_micros};
+use protocol::{Counts, ExecutionRecord, Status, to_unix_micros};
 use serde::{Deserialize, Serialize};
 
 use super::directory::{Directory, medium, remove, replace};
@@ -46,17 +46,23 @@ pub(super) fn read_record(directory: &Directory) -> Result<ExecutionRecord, Erro
     Ok(record)
 }
 
-/// Brings a record's counts up to the progress shown since it was written.
+/// Brings a running record's counts and time up to the progress shown since it was written. The note
+/// of progress is only a copy: a damaged or older one is left aside.
 pub(super) fn add_progress(directory: &Directory, record: &mut ExecutionRecord) -> Result<(), Error> {
     let path = directory.live();
-    match fs::read(&path) {
-        Ok(text) => {
-            let live: Live = serde_json::from_slice(&text).map_err(medium("read", &path))?;
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(medium("read", &path)(error)),
+    };
+    match serde_json::from_slice::<Live>(&text) {
+        Ok(live) if record.status == Status::Running && live.written_at_us > record.updated_at_us => {
             record.counts = live.counts;
-            record.updated_at_us = record.updated_at_us.max(live.written_at_us);
-            Ok(())
+            record.elapsed_us += live.written_at_us - record.updated_at_us;
+            record.updated_at_us = live.written_at_us;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(medium("read", &path)(error)),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(path = %path.display(), %error, "left a damaged note of progress aside"),
     }
+    Ok(())
 }

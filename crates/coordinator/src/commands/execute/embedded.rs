@@ -9,6 +9,7 @@ use backends::embedded::{EmbeddedBroker, EmbeddedStore};
 use otaman::Registry;
 use protocol::{ExecutionId, Session, SessionId};
 use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::outcome::Output;
@@ -47,7 +48,7 @@ impl Embedded {
             let verb = if work.record.incarnation > 1 { "goes on with" } else { "runs" };
             say(&format!("execution {id} {verb} up to {} at once", counted(self.slots.into(), "task")));
         }
-        let worker = self.start(&id)?;
+        let mut worker = self.start(&id)?;
         let (progress, watched) = watch::channel(Progress::default());
         let (commands, commanded) = mpsc::channel(1);
         let interrupts =
@@ -62,19 +63,28 @@ impl Embedded {
             record: work.record.clone(),
         };
         let outcome = tokio::select! {
-            report = run::run(parts, commanded, progress) => Some(report),
+            report = run::run(parts, commanded, progress) => Some(report.map_err(Stop::from)),
             () = worker.stop_now.cancelled() => None,
+            // It ends by itself only when it is not fit to run: without it nothing would go on.
+            ended = &mut worker.running => Some(Err(unfit(ended))),
         };
-        worker.end().await;
-        interrupts.end();
         if let Some(display) = display {
             display.end();
         }
+        if let Some(Err(Stop::Infrastructure(error))) = &outcome {
+            // Said at once: what runs may take a while to end.
+            say(&format!("execution {id} stops: {error:#}"));
+        }
+        match &outcome {
+            Some(Ok(_)) => worker.end().await,
+            Some(Err(_)) | None => worker.end_now().await,
+        }
+        interrupts.end();
         match outcome {
             Some(Ok(report)) => self.output.finish(&id, &report),
             Some(Err(error)) => {
                 say(&format!("execution {id} stopped; go on with: {}", self.output.resume_command));
-                Err(Stop::from(error))
+                Err(error)
             }
             None => {
                 say(&format!("execution {id} stopped at once; go on with: {}", self.output.resume_command));
@@ -114,7 +124,7 @@ impl Embedded {
 struct EmbeddedWorker {
     threads: tokio::runtime::Runtime,
     broker: EmbeddedBroker,
-    running: tokio::task::JoinHandle<Result<(), WorkerError>>,
+    running: JoinHandle<Result<(), WorkerError>>,
     stop: CancellationToken,
     /// Cancelled when the user will not wait for running tasks.
     stop_now: CancellationToken,
@@ -124,21 +134,37 @@ struct EmbeddedWorker {
 const LAST_GRACE: Duration = Duration::from_secs(2);
 
 impl EmbeddedWorker {
+    /// Ends it without waiting for running tasks.
+    async fn end_now(self) {
+        self.running.abort();
+        self.end().await;
+    }
+
     async fn end(self) {
         self.stop.cancel();
         self.broker.close();
-        if self.stop_now.is_cancelled() {
-            self.running.abort();
-        }
-        match self.running.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "the worker ended early"),
-            Err(_aborted) => {}
+        if !self.running.is_finished() {
+            match self.running.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "the worker ended early"),
+                Err(aborted) if aborted.is_cancelled() => {}
+                Err(panicked) => tracing::error!(%panicked, "the worker panicked"),
+            }
         }
         // A runtime must not be dropped in async code; what still runs then need not be waited for.
         let threads = self.threads;
         let _ = tokio::task::spawn_blocking(move || threads.shutdown_timeout(LAST_GRACE)).await;
     }
+}
+
+/// Why a worker ended although it was not told to.
+fn unfit(ended: Result<Result<(), WorkerError>, JoinError>) -> Stop {
+    let error = match ended {
+        Ok(Ok(())) => anyhow::anyhow!("it ended without a reason"),
+        Ok(Err(error)) => anyhow::Error::from_boxed(error),
+        Err(panicked) => anyhow::Error::from(panicked),
+    };
+    Stop::Infrastructure(error.context("the worker cannot run tasks"))
 }
 
 /// This machine's name, for evidence.

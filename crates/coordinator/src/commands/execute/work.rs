@@ -27,7 +27,7 @@ pub(super) struct Work {
     /// Whether the execution was there before with another spec.
     pub(super) has_changed: bool,
     /// Standard input under the name that the catalog knows; gone when this is dropped.
-    _spooled: Option<tempfile::NamedTempFile>,
+    _spool: input::Spool,
 }
 
 impl Work {
@@ -47,28 +47,27 @@ impl Work {
         if let Some(directory) = earlier.as_ref().and_then(|record| record.directory.as_ref()) {
             return_to(directory, common)?;
         }
-        let reads_input = input::reads_standard_input(&text);
-        let mut catalog = otaman::spec::Catalog::new(registry);
-        let mut spooled = None;
-        match &earlier {
-            Some(record) if reads_input => {
-                if !common.quiet {
-                    say("lines of standard input are those of the first run");
-                }
-                catalog = catalog.with_standard_input(kept_input(store, &record.id));
-            }
-            None if reads_input => {
-                let file = input::spool_standard_input(&text, &input::state_dir(common)?)?;
-                catalog = catalog.with_standard_input(file.path().to_owned());
-                spooled = Some(file);
-            }
-            _ => {}
-        }
+        // The spec is checked with a place for standard input, which is filled only if it is read.
+        let spool = input::Spool::new(&input::state_dir(common)?)?;
+        let kept = earlier.as_ref().map(|record| kept_input(store, &record.id)).filter(|kept| kept.exists());
+        let place = kept.clone().unwrap_or_else(|| spool.path().to_owned());
+        let catalog = otaman::spec::Catalog::new(registry).with_standard_input(place);
         let spec = input::parse(&text, &variables, &catalog)?;
+        let reads_input = input::reads_standard_input(&spec);
+        match &kept {
+            Some(_) if reads_input && !common.quiet => {
+                say("lines of standard input are those of the first run")
+            }
+            Some(_) => {}
+            None if reads_input => spool.fill(&text)?,
+            None => {}
+        }
         let (checkpoint, record) = match &earlier {
             Some(record) => {
                 let checkpoint = runtime.block_on(store.resume(&record.id)).map_err(unknown_execution)?;
-                let record = resumed(checkpoint.record(), args, &text, &variables);
+                let incarnation = checkpoint.record().incarnation;
+                let record =
+                    resumed(ExecutionRecord { incarnation, ..record.clone() }, args, &text, &variables);
                 runtime.block_on(checkpoint.update(record.clone()))?;
                 (checkpoint, record)
             }
@@ -85,15 +84,12 @@ impl Work {
                 (checkpoint, record)
             }
         };
-        if let Some(file) = &spooled {
-            let kept = kept_input(store, &record.id);
-            let context = || format!("keeping standard input as {}", kept.display());
-            std::fs::create_dir_all(kept.parent().expect("it lies in a directory")).with_context(context)?;
-            std::fs::hard_link(file.path(), &kept).with_context(context)?;
+        if reads_input && kept.is_none() {
+            spool.keep(&kept_input(store, &record.id))?;
         }
         let has_changed = earlier
             .is_some_and(|earlier| earlier.spec != record.spec || earlier.variables != record.variables);
-        Ok(Self { spec, resolver: Arc::new(catalog), checkpoint, record, has_changed, _spooled: spooled })
+        Ok(Self { spec, resolver: Arc::new(catalog), checkpoint, record, has_changed, _spool: spool })
     }
 }
 

@@ -135,3 +135,43 @@ fn leases_and_their_loss_are_followed() {
     world.run_out();
     assert_eq!(states(&world), (0, 0));
 }
+
+#[test]
+fn what_a_stopping_step_yields_besides_is_cancelled() {
+    let steps = vec![Op::Caught("a".to_owned()), Op::WaitAll, tasks("a b")];
+    let mut world = world(steps, &["a"], OnDead::Stop);
+    world.run_out();
+    assert_eq!(world.conclusion, Some(Conclusion::Failed));
+    let counts = world.engine.tally().counts();
+    assert_eq!((counts.expanded, counts.failed, counts.cancelled), (2, 1, 1));
+}
+
+/// A flow that is skipped in one place must not count as done where it is needed.
+#[test]
+fn a_flow_skipped_by_one_parent_runs_for_another() {
+    let shared = || Op::Flow(flow("shared", vec![tasks("x")]));
+    let doomed = flow("doomed", vec![tasks("dead"), Op::WaitAll, shared()]);
+    let sound = flow("sound", vec![tasks("t"), Op::WaitAll, shared()]);
+    let mut world = world(vec![Op::CaughtFlow(doomed), Op::Flow(sound)], &["dead"], OnDead::Continue);
+    world.end(task_id("dead"));
+    world.end(task_id("t"));
+    world.record(2);
+    world.run_out();
+    assert!(world.published.contains(&task_id("x")));
+    assert!(matches!(world.conclusion, Some(Conclusion::Succeeded(_))), "{:?}", world.conclusion);
+}
+
+#[test]
+fn late_news_of_a_lease_does_not_move_a_task_that_waits() {
+    let mut world = World::new(flow("f", vec![tasks("a b")]), 1, OnDead::Stop);
+    world.apply(Input::Released(vec![task_id("b")]));
+    world.apply(Input::Leased(vec![task_id("b")]));
+    let late = vec![world.outcome(task_id("b"))];
+    world.apply(Input::Reported(late));
+    world.settle();
+    world.record(1);
+    assert_eq!(world.published, [task_id("a")]);
+    world.run_out();
+    assert_eq!(world.published, [task_id("a"), task_id("b")]);
+    assert!(matches!(world.conclusion, Some(Conclusion::Succeeded(_))));
+}

@@ -82,9 +82,8 @@ async fn perform(flow: &Flow, steps: &[Op], children: &mut Vec<Handle<Json>>) ->
     for step in steps {
         match step {
             Op::Tasks(names) => {
-                for name in names {
-                    children.push(flow.node(Node::Task(task(name)), OnFailure::Propagate).await);
-                }
+                let nodes = names.iter().map(|name| Node::Task(task(name)));
+                children.extend(flow.nodes(nodes, OnFailure::Propagate).await);
             }
             Op::Caught(name) => children.push(flow.node(Node::Task(task(name)), OnFailure::Catch).await),
             Op::Flow(script) => {

@@ -69,17 +69,29 @@ impl Iterator for Items<'_> {
                 Some(Ok(number.into()))
             }
             Self::List(items) => items.next().cloned().map(Ok),
-            Self::Glob(paths) => paths.next().map(|found| {
-                let path = found.map_err(|error| {
-                    let place = format!("cannot look into {}", error.path().display());
-                    Error::from(std::io::Error::from(error)).context(place)
-                })?;
-                match path.into_os_string().into_string() {
-                    Ok(path) => Ok(path.into()),
-                    Err(path) => Err(Error::permanent(format!("path {path:?} is not UTF-8; rename it"))),
-                }
-            }),
+            Self::Glob(paths) => next_path(paths),
             Self::Lines(lines) => lines.next().map(|line| line.map(Json::from)),
         }
     }
+}
+
+fn next_path(paths: &mut Paths) -> Option<Result<Json, Error>> {
+    // The library panics at names that are not UTF-8 instead of telling them.
+    let next = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| paths.next()));
+    let Ok(next) = next else {
+        return Some(Err(Error::permanent(
+            "a file name among those of the glob is not UTF-8; rename the file",
+        )));
+    };
+    Some(
+        next?
+            .map_err(|error| {
+                let place = format!("cannot look into {}", error.path().display());
+                Error::from(std::io::Error::from(error)).context(place)
+            })
+            .and_then(|path| match path.into_os_string().into_string() {
+                Ok(path) => Ok(path.into()),
+                Err(path) => Err(Error::permanent(format!("path {path:?} is not UTF-8; rename it"))),
+            }),
+    )
 }

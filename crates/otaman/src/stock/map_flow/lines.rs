@@ -22,7 +22,8 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn open(path: &str, resolver: &dyn Resolve) -> Result<Self, Error> {
-        let (file, name) = if path == STANDARD_INPUT {
+        let is_spooled = path == STANDARD_INPUT;
+        let (file, name) = if is_spooled {
             let spooled = resolver.standard_input().ok_or_else(|| {
                 Error::permanent("\"-\" means standard input, which there is none of here; name a file")
             })?;
@@ -34,6 +35,12 @@ impl Lines {
         if file.metadata().is_ok_and(|found| found.is_dir()) {
             return Err(Error::permanent(format!(
                 "{name} is a directory; name a file, or go over it with glob"
+            )));
+        }
+        if !is_spooled && !file.metadata().is_ok_and(|found| found.is_file()) {
+            // It is read when the spec is checked, when it runs and when it is resumed.
+            return Err(Error::permanent(format!(
+                "{name} is a pipe or a device, which can be read only once; name a file, or give it as standard input by \"-\""
             )));
         }
         Ok(Self { reader: BufReader::new(file), name, number: 0 })
