@@ -66,8 +66,13 @@ impl Work {
             Some(record) => {
                 let checkpoint = runtime.block_on(store.resume(&record.id)).map_err(unknown_execution)?;
                 let incarnation = checkpoint.record().incarnation;
-                let record =
-                    resumed(ExecutionRecord { incarnation, ..record.clone() }, args, &text, &variables);
+                let record = resumed(
+                    ExecutionRecord { incarnation, ..record.clone() },
+                    args,
+                    &spec,
+                    &text,
+                    &variables,
+                );
                 runtime.block_on(checkpoint.update(record.clone()))?;
                 (checkpoint, record)
             }
@@ -201,6 +206,7 @@ fn new_record(
 fn resumed(
     record: ExecutionRecord,
     args: &ExecuteArgs,
+    spec: &Spec,
     text: &Text,
     variables: &BTreeMap<String, Json>,
 ) -> ExecutionRecord {
@@ -208,9 +214,12 @@ fn resumed(
         source: text.name.clone(),
         spec: String::from_utf8_lossy(&text.bytes).into_owned(),
         variables: variables.clone(),
-        continues_on_failure: args
-            .on_failure
-            .map_or(record.continues_on_failure, |chosen| chosen == OnFailure::Continue),
+        continues_on_failure: match (args.on_failure, spec.settings.on_failure) {
+            (Some(chosen), _) => chosen == OnFailure::Continue,
+            // A spec that was given anew counts for what it says of this, too.
+            (None, Some(policy)) if args.spec.is_some() => policy == FailurePolicy::Continue,
+            (None, _) => record.continues_on_failure,
+        },
         status: Status::Running,
         updated_at_us: to_unix_micros(SystemTime::now()),
         result: None,

@@ -65,6 +65,10 @@ impl Lines {
         } else if length as u64 > MAX_LINE {
             return Err(Error::permanent(format!("{} is longer than {MAX_LINE} bytes", place())));
         }
+        // A byte order mark is the file's, not the first line's.
+        if self.number == 1 && line.starts_with(b"\xef\xbb\xbf") {
+            line.drain(..3);
+        }
         match String::from_utf8(line) {
             Ok(line) => Ok(Some(line)),
             Err(error) => Err(Error::permanent(format!(

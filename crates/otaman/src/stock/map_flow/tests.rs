@@ -196,3 +196,10 @@ fn the_value_decodes() {
     let value = Driven::to_the_end(over(json!([1, 2])), Echoing::default()).result.unwrap();
     assert_eq!(value, Value::encode(&[1, 2]).unwrap());
 }
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    let (_directory, at) = directory(&["marked"]);
+    std::fs::write(at("marked"), "\u{feff}a\n\u{feff}b\n").unwrap();
+    assert_eq!(items(over(json!({"lines": at("marked")}))), json!(["a", "\u{feff}b"]));
+}
