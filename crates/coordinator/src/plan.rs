@@ -173,3 +173,41 @@ impl Planner<'_> {
         self.plan
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use otaman::driver::OnFailure;
+    use otaman::{Error, Handle, Target};
+    use protocol::{Task, Value};
+
+    use super::*;
+
+    struct NoTargets;
+
+    impl Resolve for NoTargets {
+        fn resolve(&self, _: &Target, _: &[(&str, &serde_json::Value)]) -> Result<Node, Error> {
+            Err(Error::permanent("there are no targets here"))
+        }
+    }
+
+    /// A flow that tries further seeds until one returns a value, which in a plan none ever does.
+    #[tokio::test]
+    async fn a_flow_that_goes_on_by_unknown_values_is_cut_off_and_told() {
+        let name = OperationName::new("search").unwrap();
+        let root = FlowCall::new(FlowId::of_key("root"), name.clone(), move |flow| async move {
+            for seed in 0u64.. {
+                let task = Task::new(name.clone(), "1.0.0".parse().unwrap(), Value::encode(&seed).unwrap());
+                let tried: Handle<u64> = flow.node(Node::Task(Arc::new(task)), OnFailure::Catch).await;
+                flow.wait().await;
+                if let Ok(found) = tried.value() {
+                    return Ok(Value::encode(&found)?);
+                }
+            }
+            Ok(Value::null())
+        });
+        let resolver: Arc<dyn Resolve> = Arc::new(NoTargets);
+        let plan = plan(root, &resolver, None).await.unwrap();
+        assert_eq!(plan.tasks, 1);
+        assert_eq!(plan.undecided.len(), 1, "{:?}", plan.undecided);
+    }
+}
