@@ -13,6 +13,8 @@ use crate::task::Task;
 pub const WIRE_VERSION: u32 = 1;
 /// Largest encoded envelope, in bytes; larger values go by reference.
 pub const MAX_ENVELOPE_BYTES: usize = 1024 * 1024;
+/// Largest message that may go by reference, in bytes.
+pub const MAX_REFERENCED_BYTES: usize = 64 * 1024 * 1024;
 /// Deepest nesting of arrays and maps in an envelope and its body. Arguments and values are opaque
 /// byte strings to it.
 pub const MAX_DEPTH: usize = 32;
@@ -21,10 +23,12 @@ pub const MAX_DEPTH: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum EnvelopeError {
     /// Over the size limit.
-    #[error("message of {size} bytes exceeds the limit of {MAX_ENVELOPE_BYTES} bytes")]
+    #[error("message of {size} bytes exceeds the limit of {limit} bytes")]
     TooLarge {
         /// Its size in bytes.
         size: usize,
+        /// The limit in bytes.
+        limit: usize,
     },
     /// Nested beyond the limit, or not MessagePack at all.
     #[error("message is not MessagePack of at most {MAX_DEPTH} levels: {problem} at byte {at}")]
@@ -74,6 +78,36 @@ impl Message for Session {
     const KIND: &'static str = "session";
 }
 
+/// Many outcomes in one message, each encoded by [`encode_part`] or standing for one that went by
+/// reference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Outcomes(pub Vec<serde_bytes::ByteBuf>);
+
+impl Message for Outcomes {
+    const KIND: &'static str = "outcomes";
+}
+
+/// Encodes a part of a message, to be carried as opaque bytes.
+///
+/// # Errors
+/// If it cannot be serialised or exceeds [`MAX_REFERENCED_BYTES`].
+pub fn encode_part<T: Serialize>(part: &T) -> Result<Vec<u8>, EnvelopeError> {
+    within(MAX_REFERENCED_BYTES, rmp_serde::to_vec_named(part).map_err(EnvelopeError::Encode)?)
+}
+
+/// Decodes a part of unknown origin, shape and depth first.
+///
+/// # Errors
+/// Whatever is wrong with it.
+pub fn decode_part<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, EnvelopeError> {
+    if bytes.len() > MAX_REFERENCED_BYTES {
+        return Err(EnvelopeError::TooLarge { size: bytes.len(), limit: MAX_REFERENCED_BYTES });
+    }
+    crate::canonical::check_shape(bytes, MAX_DEPTH)?;
+    rmp_serde::from_slice(bytes).map_err(EnvelopeError::Decode)
+}
+
 /// A message with what is needed to route and judge it before its body is decoded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Envelope<M> {
@@ -100,14 +134,22 @@ impl<M: Message> Envelope<M> {
     /// # Errors
     /// If it exceeds [`MAX_ENVELOPE_BYTES`].
     pub fn encode(&self) -> Result<Vec<u8>, EnvelopeError> {
+        within(MAX_ENVELOPE_BYTES, self.encode_any()?)
+    }
+
+    /// Encodes a message that may go by reference.
+    ///
+    /// # Errors
+    /// If it exceeds [`MAX_REFERENCED_BYTES`].
+    pub fn encode_large(&self) -> Result<Vec<u8>, EnvelopeError> {
+        within(MAX_REFERENCED_BYTES, self.encode_any()?)
+    }
+
+    fn encode_any(&self) -> Result<Vec<u8>, EnvelopeError> {
         let body = rmp_serde::to_vec_named(&self.body).map_err(EnvelopeError::Encode)?;
         let wire =
             Wire { v: WIRE_VERSION, kind: M::KIND.to_owned(), execution: self.execution.clone(), body };
-        let bytes = rmp_serde::to_vec_named(&wire).map_err(EnvelopeError::Encode)?;
-        if bytes.len() > MAX_ENVELOPE_BYTES {
-            return Err(EnvelopeError::TooLarge { size: bytes.len() });
-        }
-        Ok(bytes)
+        rmp_serde::to_vec_named(&wire).map_err(EnvelopeError::Encode)
     }
 
     /// Decodes a message of unknown origin: size first, then shape and depth without allocating,
@@ -116,8 +158,20 @@ impl<M: Message> Envelope<M> {
     /// # Errors
     /// Whatever is wrong with it; the bytes should then be set aside, not retried.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        if bytes.len() > MAX_ENVELOPE_BYTES {
-            return Err(EnvelopeError::TooLarge { size: bytes.len() });
+        Self::decode_within(MAX_ENVELOPE_BYTES, bytes)
+    }
+
+    /// Decodes a message that went by reference.
+    ///
+    /// # Errors
+    /// As for [`Self::decode`], with [`MAX_REFERENCED_BYTES`] as the limit.
+    pub fn decode_large(bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        Self::decode_within(MAX_REFERENCED_BYTES, bytes)
+    }
+
+    fn decode_within(limit: usize, bytes: &[u8]) -> Result<Self, EnvelopeError> {
+        if bytes.len() > limit {
+            return Err(EnvelopeError::TooLarge { size: bytes.len(), limit });
         }
         crate::canonical::check_shape(bytes, MAX_DEPTH)?;
         let wire: Wire = rmp_serde::from_slice(bytes).map_err(EnvelopeError::Decode)?;
@@ -131,4 +185,11 @@ impl<M: Message> Envelope<M> {
         let body = rmp_serde::from_slice(&wire.body).map_err(EnvelopeError::Decode)?;
         Ok(Self { execution: wire.execution, body })
     }
+}
+
+fn within(limit: usize, bytes: Vec<u8>) -> Result<Vec<u8>, EnvelopeError> {
+    if bytes.len() > limit {
+        return Err(EnvelopeError::TooLarge { size: bytes.len(), limit });
+    }
+    Ok(bytes)
 }

@@ -18,11 +18,13 @@ mod canonical;
 mod envelope;
 mod execution;
 mod failure;
+mod history;
 mod id_map;
 mod ids;
 mod lease;
 mod names;
 mod outcome;
+mod presence;
 mod retry;
 mod state;
 mod task;
@@ -30,14 +32,19 @@ mod text;
 mod transcode;
 mod value;
 
-pub use envelope::{Envelope, MAX_DEPTH, MAX_ENVELOPE_BYTES, Message, WIRE_VERSION};
+pub use envelope::{
+    Envelope, MAX_DEPTH, MAX_ENVELOPE_BYTES, MAX_REFERENCED_BYTES, Message, Outcomes, WIRE_VERSION,
+    decode_part, encode_part,
+};
 pub use execution::{Counts, ExecutionRecord, Status};
 pub use failure::{Cause, Failure};
+pub use history::History;
 pub use id_map::{IdHasher, IdMap, IdSet};
 pub use ids::{ExecutionId, FlowId, SessionId, TaskId};
 pub use lease::{Lease, Session, Token};
 pub use names::{OperationName, WorkerType, is_name};
 pub use outcome::{Attempt, Ending, Outcome, to_unix_micros};
+pub use presence::{Presence, Running};
 pub use retry::{Decision, ExitCodes, RetryPolicy, Spent};
 pub use state::TaskState;
 pub use task::Task;

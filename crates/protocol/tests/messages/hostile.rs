@@ -153,7 +153,7 @@ fn too_large_a_message_is_neither_written_nor_read() {
     assert!(matches!(envelope(task).encode(), Err(EnvelopeError::TooLarge { .. })));
     let bytes = wire(1, "task", "nightly-7", text.as_bytes());
     let error = Envelope::<Task>::decode(&bytes).unwrap_err();
-    assert!(matches!(error, EnvelopeError::TooLarge { size } if size == bytes.len()), "{error}");
+    assert!(matches!(error, EnvelopeError::TooLarge { size, .. } if size == bytes.len()), "{error}");
 }
 
 #[test]
