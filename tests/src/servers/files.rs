@@ -1,0 +1,31 @@
+//! Where servers' programs are, and copies of their data.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::spawn::installed;
+
+/// A server's program.
+///
+/// # Panics
+/// If it is not installed; the message says how to.
+#[track_caller]
+pub(super) fn installed_server(program: &str) -> PathBuf {
+    // Debian's wrappers in the path insist on a user of their own; these do not.
+    let path = installed(program, &["/usr/lib/rabbitmq/bin"]);
+    path.unwrap_or_else(|| panic!("{program} is not installed; run tests/install-servers"))
+}
+
+/// Copies a folder with all that is in it.
+pub(super) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("temporary directories are writable");
+    for entry in fs::read_dir(from).expect("the folder is there") {
+        let entry = entry.expect("the folder can be read");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("files have types").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("temporary directories are writable");
+        }
+    }
+}
