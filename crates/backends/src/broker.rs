@@ -14,6 +14,12 @@ pub enum Error {
     /// The broker is shut down; nothing more will come.
     #[error("the broker is closed")]
     Closed,
+    /// The session was taken for dead by others: what it leased is theirs.
+    #[error("the session was taken for dead by others, so its tasks are no longer its own")]
+    SessionLost,
+    /// A server that the broker needs failed for good.
+    #[error("a server that the broker needs cannot be used")]
+    Server(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// A large value could not be put aside.
     #[error("cannot keep {path}")]
     Keep {
@@ -25,10 +31,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// The failure of a server.
+    pub(crate) fn server(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Server(Box::new(error))
+    }
+}
+
 /// The coordinator's side of a broker, for one execution.
 pub trait TaskProducer: Send + Sync {
-    /// Hands over tasks, each to the queue of its worker type. When this returns, the broker holds
-    /// all of them; after an error it may hold some, and publishing all of them again is harmless.
+    /// Hands over tasks, each to the queue of its worker type. From then on it is the broker's affair
+    /// that each is run; after an error some may be, and publishing all of them again is harmless.
     fn publish(&self, tasks: Vec<Arc<Task>>) -> BoxFuture<'_, Result<(), Error>>;
 
     /// Takes back every task that no worker has leased, including those that wait for a retry, and
@@ -41,6 +54,17 @@ pub trait TaskProducer: Send + Sync {
     /// Says that all outcomes up to and including this news are durable, so that the broker may
     /// forget them. News that was never acknowledged comes again to the next coordinator.
     fn acknowledge(&self, receipt: Receipt) -> BoxFuture<'_, Result<(), Error>>;
+
+    /// Says that this run of the execution has ended and its record says so: whatever is left of its
+    /// tasks anywhere is never run.
+    fn end(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// What keeps tasks from being handed on at present, for people; `None` if nothing does.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What happened to an execution's tasks since the last news.

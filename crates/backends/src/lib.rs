@@ -41,7 +41,16 @@
 //! ```
 
 pub mod broker;
+mod chunks;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+pub mod distributed;
 pub mod embedded;
+mod kept;
+pub mod lease;
+pub mod rabbitmq;
+mod reconnect;
+pub mod redis;
+pub mod redis_store;
 pub mod store;
+pub mod tls;

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::board::Wanted;
 use super::handle::Broker;
 use super::job::Job;
+use super::lease;
 use super::slots::{Released, Slots};
-use super::{keep, lease};
 use crate::broker::{Delivery, Error, Settled, TaskConsumer};
 
 /// Leases tasks for one session.
@@ -70,7 +70,7 @@ impl TaskConsumer for EmbeddedConsumer {
     }
 
     fn keep<'a>(&'a self, _: &'a ExecutionId, file: &'a Path) -> BoxFuture<'a, Result<String, Error>> {
-        Box::pin(keep::keep(self.kept.clone(), file.to_owned()))
+        Box::pin(crate::kept::keep(self.kept.clone(), file.to_owned()))
     }
 }
 

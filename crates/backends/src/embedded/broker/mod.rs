@@ -5,7 +5,7 @@ mod consumer;
 mod handle;
 mod inbox;
 mod job;
-mod keep;
+
 mod lease;
 mod producer;
 mod slots;

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures::future::BoxFuture;
-use protocol::{Counts, ExecutionRecord, IdMap, TaskId};
+use protocol::{Counts, ExecutionRecord, TaskId};
 
-use super::cache::Cache;
-use super::chunk::{self, Chunk, Packer};
-use super::database::{Changes, Database, DeadKey};
+use super::database::{Changes, Database};
 use super::directory::{Directory, medium};
 use super::hold::Hold;
-use super::index::Index;
 use super::sidecar;
+use crate::chunks::cache::Cache;
+use crate::chunks::chunk::{self, Chunk, Packer};
+use crate::chunks::dead::{DeadKey, newest_positions};
+use crate::chunks::index::Index;
 use crate::store::{Checkpoint, Entry, Error, Recalled};
 
 /// A held execution. Cloned into blocking calls; the hold ends with the last clone.
@@ -57,7 +58,7 @@ impl EmbeddedCheckpoint {
         database.visit_chunks(|number, bytes| {
             next_chunk = number + 1;
             let number = chunk_number(number, database.path())?;
-            chunk::walk(bytes, |_, task| index.insert(task, number))
+            chunk::walk(bytes, |_, task, _| index.insert(task, number))
                 .map_err(medium("read", database.path()))?;
             Ok(())
         })?;
@@ -233,16 +234,6 @@ pub(super) fn read_chunk<D: redb::ReadableDatabase>(
     let path = database.path();
     let bytes = database.chunk(number)?.ok_or_else(|| format!("chunk {number} is missing"));
     Chunk::parse(bytes.map_err(medium("read", path))?).map_err(medium("read", path))
-}
-
-/// For each task that failed for good, which entry is its last one.
-fn newest_positions(entries: &[Entry]) -> IdMap<TaskId, usize> {
-    let mut newest = IdMap::default();
-    if entries.iter().any(|entry| entry.outcome.failure().is_some()) {
-        newest.extend(entries.iter().enumerate().map(|(at, entry)| (entry.outcome.task, at)));
-        newest.retain(|_, at| entries[*at].outcome.failure().is_some());
-    }
-    newest
 }
 
 fn chunk_number(number: u64, path: &Path) -> Result<u32, Error> {

@@ -9,6 +9,7 @@ use redb::{
 };
 
 use super::directory::medium;
+use crate::chunks::dead::DeadKey;
 use crate::store::Error;
 
 /// The newest format of the file that we read, and the one that we write.
@@ -21,23 +22,6 @@ const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
 const CHUNKS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("chunks");
 /// Tasks whose newest outcome is a failure, by [`DeadKey`]; the outcome is in its chunk.
 const DEAD: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("dead");
-
-/// Where the outcome of a dead task is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DeadKey {
-    pub(super) chunk: u32,
-    pub(super) position: u32,
-}
-
-impl DeadKey {
-    fn number(self) -> u64 {
-        u64::from(self.chunk) << 32 | u64::from(self.position)
-    }
-
-    fn from_number(number: u64) -> Self {
-        Self { chunk: (number >> 32) as u32, position: number as u32 }
-    }
-}
 
 /// What one commit changes.
 #[derive(Debug, Default)]

@@ -8,11 +8,11 @@ use protocol::ExecutionId;
 use redb::ReadableDatabase;
 
 use super::checkpoint::read_chunk;
-use super::chunk::Chunk;
 use super::database::{Database, Opened};
 use super::directory::{Directory, medium};
 use super::hold::{self, Hold};
 use super::sidecar;
+use crate::chunks::chunk::Chunk;
 use crate::store::{Entry, Error, View};
 
 /// Most dead tasks that a view names.

@@ -1,4 +1,4 @@
-//! Chunks: many outcomes in one row of the file.
+//! Chunks: many outcomes in one value of the store.
 //!
 //! A chunk is a format number, the incarnation that wrote it, a moment from which its times count,
 //! and its outcomes up to its end. A short outcome takes less than thirty bytes.
@@ -14,7 +14,7 @@ use super::pack::{self, Unpack, put_bytes, put_difference, put_number};
 const LAYOUT: u8 = 1;
 /// A chunk is full with so many outcomes; reading one outcome means to walk its chunk.
 const MOST_OUTCOMES: u32 = 4_096;
-/// Or with so many bytes. Below a power of two, to which the file rounds up large rows.
+/// Or with so many bytes. Below a power of two, to which files round up large rows.
 const MOST_BYTES: usize = 1_000_000;
 
 const KIND: u8 = 0b11;
@@ -29,7 +29,7 @@ const FAILED_ATTEMPTS: u8 = 0b1_0000;
 
 /// Why a chunk cannot be written or read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     #[error("a chunk of outcomes {0}")]
     Packing(#[from] pack::Error),
     #[error("a chunk of outcomes has layout {found}, and {LAYOUT} is the newest known")]
@@ -44,7 +44,7 @@ pub(super) enum Error {
 
 /// Packs outcomes.
 #[derive(Debug)]
-pub(super) struct Packer {
+pub(crate) struct Packer {
     bytes: Vec<u8>,
     base_us: u64,
     sessions: Vec<SessionId>,
@@ -53,14 +53,14 @@ pub(super) struct Packer {
 
 impl Packer {
     /// An empty chunk; times are short if they are near `base_us`.
-    pub(super) fn new(incarnation: u32, base_us: u64) -> Self {
+    pub(crate) fn new(incarnation: u32, base_us: u64) -> Self {
         let mut bytes = vec![LAYOUT];
         put_number(&mut bytes, incarnation.into());
         put_number(&mut bytes, base_us);
         Self { bytes, base_us, sessions: Vec::new(), count: 0 }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.count >= MOST_OUTCOMES || self.bytes.len() >= MOST_BYTES
     }
 
@@ -68,7 +68,7 @@ impl Packer {
     ///
     /// # Errors
     /// If it has no encoding; the chunk is then of no use any more.
-    pub(super) fn add(&mut self, outcome: &Outcome) -> Result<u32, Error> {
+    pub(crate) fn add(&mut self, outcome: &Outcome) -> Result<u32, Error> {
         let kind = match &outcome.ending {
             Ending::Succeeded(_) => SUCCEEDED,
             Ending::Failed(_) => FAILED,
@@ -106,16 +106,16 @@ impl Packer {
         Ok(self.count - 1)
     }
 
-    pub(super) fn finish(self) -> Vec<u8> {
+    pub(crate) fn finish(self) -> Vec<u8> {
         self.bytes
     }
 }
 
 /// A chunk with what is needed to find an outcome in it. Outcomes are decoded when asked for.
 #[derive(Debug)]
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     bytes: Vec<u8>,
-    pub(super) incarnation: u32,
+    pub(crate) incarnation: u32,
     base_us: u64,
     sessions: Vec<SessionId>,
     /// Where each outcome begins, by position.
@@ -129,9 +129,9 @@ impl Chunk {
     ///
     /// # Errors
     /// If the bytes are damaged.
-    pub(super) fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, Error> {
         let (mut starts, mut positions) = (Vec::new(), IdMap::default());
-        let (incarnation, base_us, sessions) = walk(&bytes, |at, task| {
+        let (incarnation, base_us, sessions) = walk(&bytes, |at, task, _| {
             positions.insert(task, starts.len() as u32);
             starts.push(at as u32);
         })?;
@@ -139,12 +139,12 @@ impl Chunk {
     }
 
     /// Roughly what it takes in memory.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.bytes.len() + self.starts.len() * 48 + size_of::<Self>()
     }
 
     /// The last position of a task's outcome, and whether the task is dead by it.
-    pub(super) fn find(&self, task: TaskId) -> Option<(u32, bool)> {
+    pub(crate) fn find(&self, task: TaskId) -> Option<(u32, bool)> {
         let position = *self.positions.get(&task)?;
         let start = *self.starts.get(position as usize)?;
         Some((position, self.bytes[start as usize] & KIND == FAILED))
@@ -154,7 +154,7 @@ impl Chunk {
     ///
     /// # Errors
     /// If it is damaged; `None` if the chunk is shorter.
-    pub(super) fn outcome(&self, position: u32) -> Result<Option<Outcome>, Error> {
+    pub(crate) fn outcome(&self, position: u32) -> Result<Option<Outcome>, Error> {
         let Some(start) = self.starts.get(position as usize) else { return Ok(None) };
         let mut unpack = Unpack::new(&self.bytes, *start as usize);
         let flags = unpack.byte()?;
@@ -184,10 +184,11 @@ impl Chunk {
     }
 }
 
-/// Calls `visit` with the start and the task of each outcome; the incarnation, base and sessions.
-pub(super) fn walk(
+/// Calls `visit` with the start and the task of each outcome, and whether the task is dead by it;
+/// gives the incarnation, base and sessions.
+pub(crate) fn walk(
     bytes: &[u8],
-    mut visit: impl FnMut(usize, TaskId),
+    mut visit: impl FnMut(usize, TaskId, bool),
 ) -> Result<(u32, u64, Vec<SessionId>), Error> {
     let mut unpack = Unpack::new(bytes, 0);
     let found = unpack.byte()?;
@@ -215,7 +216,7 @@ pub(super) fn walk(
         if flags & FAILED_ATTEMPTS != 0 {
             unpack.bytes()?;
         }
-        visit(start, task);
+        visit(start, task, flags & KIND == FAILED);
     }
     Ok((incarnation, base_us, sessions))
 }

@@ -12,14 +12,14 @@ const GENERATION: usize = 16 * 1024 * 1024;
 /// old one, whose unused rest is forgotten. As good as "least recently used" for access that is
 /// nearly in order, and without a list to maintain.
 #[derive(Debug, Default)]
-pub(super) struct Cache {
+pub(crate) struct Cache {
     young: HashMap<u32, Arc<Chunk>>,
     old: HashMap<u32, Arc<Chunk>>,
     weight: usize,
 }
 
 impl Cache {
-    pub(super) fn get(&mut self, number: u32) -> Option<Arc<Chunk>> {
+    pub(crate) fn get(&mut self, number: u32) -> Option<Arc<Chunk>> {
         if let Some(chunk) = self.young.get(&number) {
             return Some(Arc::clone(chunk));
         }
@@ -28,7 +28,7 @@ impl Cache {
         Some(chunk)
     }
 
-    pub(super) fn insert(&mut self, number: u32, chunk: Arc<Chunk>) {
+    pub(crate) fn insert(&mut self, number: u32, chunk: Arc<Chunk>) {
         if self.weight + chunk.weight() > GENERATION && !self.young.is_empty() {
             self.old = std::mem::take(&mut self.young);
             self.weight = 0;

@@ -9,7 +9,7 @@ use crate::broker::Error;
 
 /// Moves or copies `file` into the directory `kept` under a name of its own; the URL of the result.
 /// It is complete and durable once it has that name.
-pub(super) async fn keep(kept: PathBuf, file: PathBuf) -> Result<String, Error> {
+pub(crate) async fn keep(kept: PathBuf, file: PathBuf) -> Result<String, Error> {
     let path = file.display().to_string();
     let result = tokio::task::spawn_blocking(move || place(&kept, &file)).await;
     let result = result.unwrap_or_else(|panic| Err(io::Error::other(panic)));

@@ -19,7 +19,7 @@ const KEY_BITS: u32 = 32;
 /// all, which a look into the chunk tells. Of ten million tasks about three share a fingerprint;
 /// tasks that are recorded again are those that failed before.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     /// Fewer than above only in tests.
     shard_bits: u32,
     key_bits: u32,
@@ -40,7 +40,7 @@ impl Index {
 
     /// The chunk that holds the task's newest outcome, if the task was recorded; if it was not,
     /// possibly some chunk.
-    pub(super) fn find(&self, task: TaskId) -> Option<u32> {
+    pub(crate) fn find(&self, task: TaskId) -> Option<u32> {
         if !self.exact.is_empty()
             && let Some(chunk) = self.exact.get(&task)
         {
@@ -51,7 +51,7 @@ impl Index {
     }
 
     /// Notes that a task was recorded in a chunk, the newest so far.
-    pub(super) fn insert(&mut self, task: TaskId, chunk: u32) {
+    pub(crate) fn insert(&mut self, task: TaskId, chunk: u32) {
         let (shard, key) = self.place(task);
         if self.shards.is_empty() {
             self.shards.resize_with(1 << self.shard_bits, HashMap::default);

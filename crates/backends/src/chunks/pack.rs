@@ -2,7 +2,7 @@
 
 /// Why packed bytes cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
+pub(crate) enum Error {
     /// They end within something.
     #[error("ends early at byte {at}")]
     Early { at: usize },
@@ -12,7 +12,7 @@ pub(super) enum Error {
 }
 
 /// Appends a number in as few bytes as it needs, seven bits each, the lowest first.
-pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -21,47 +21,47 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
 }
 
 /// Appends a difference that may be negative: its sign goes to the lowest bit.
-pub(super) fn put_difference(out: &mut Vec<u8>, difference: i64) {
+pub(crate) fn put_difference(out: &mut Vec<u8>, difference: i64) {
     put_number(out, ((difference << 1) ^ (difference >> 63)) as u64);
 }
 
 /// Appends bytes after their number.
-pub(super) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_number(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// Reads what was put.
 #[derive(Debug, Clone)]
-pub(super) struct Unpack<'a> {
+pub(crate) struct Unpack<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Unpack<'a> {
-    pub(super) fn new(bytes: &'a [u8], at: usize) -> Self {
+    pub(crate) fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at }
     }
 
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
-    pub(super) fn damaged(&self, what: &'static str) -> Error {
+    pub(crate) fn damaged(&self, what: &'static str) -> Error {
         Error::Damaged { what, at: self.at }
     }
 
-    pub(super) fn byte(&mut self) -> Result<u8, Error> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Error> {
         let byte = *self.bytes.get(self.at).ok_or(Error::Early { at: self.at })?;
         self.at += 1;
         Ok(byte)
     }
 
-    pub(super) fn number(&mut self) -> Result<u64, Error> {
+    pub(crate) fn number(&mut self) -> Result<u64, Error> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -73,21 +73,21 @@ impl<'a> Unpack<'a> {
         Err(self.damaged("an endless number"))
     }
 
-    pub(super) fn small_number(&mut self) -> Result<u32, Error> {
+    pub(crate) fn small_number(&mut self) -> Result<u32, Error> {
         u32::try_from(self.number()?).map_err(|_| self.damaged("too large a number"))
     }
 
-    pub(super) fn difference(&mut self) -> Result<i64, Error> {
+    pub(crate) fn difference(&mut self) -> Result<i64, Error> {
         let number = self.number()?;
         Ok((number >> 1) as i64 ^ -((number & 1) as i64))
     }
 
-    pub(super) fn bytes(&mut self) -> Result<&'a [u8], Error> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Error> {
         let length = usize::try_from(self.number()?).map_err(|_| self.damaged("too large a number"))?;
         self.take(length)
     }
 
-    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         Ok(self.take(N)?.try_into().expect("take returns as many bytes as asked"))
     }
 

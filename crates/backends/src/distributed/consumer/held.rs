@@ -1,0 +1,68 @@
+//! The copies that a session has in hand.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use protocol::{History, Lease, SessionId, Token};
+
+use crate::broker::Delivery;
+use crate::distributed::copy::Copy;
+use crate::rabbitmq::Ticket;
+
+/// A copy that has come, and the broker's claim on it.
+#[derive(Debug, Clone)]
+pub(super) struct Item {
+    pub(super) copy: Copy,
+    pub(super) place: Place,
+    /// Whether an earlier owner of the task died: it is leased only to be run at once.
+    pub(super) is_suspect: bool,
+}
+
+/// Where an unacknowledged delivery came from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Number of the subscription.
+    pub(super) source: usize,
+    pub(super) ticket: Ticket,
+}
+
+/// How far a leased task is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Leased ahead, waits for a slot.
+    Ready,
+    /// A slot has it.
+    Running,
+    /// Its attempt has ended and is being told.
+    Settling,
+}
+
+/// A leased task.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) copy: Copy,
+    /// The delivery that obliges us; `None` once it was handed over, when a delayed copy does.
+    pub(super) place: Option<Place>,
+    pub(super) attempt: u32,
+    pub(super) history: History,
+    pub(super) phase: Phase,
+    pub(super) since: Instant,
+    pub(super) since_us: u64,
+    pub(super) is_handing_over: bool,
+}
+
+impl Held {
+    pub(super) fn token(&self, session: SessionId) -> Token {
+        Token { attempt: self.attempt, session }
+    }
+
+    pub(super) fn delivery(&self, session: SessionId) -> Delivery {
+        Delivery {
+            execution: self.copy.execution.clone(),
+            task: Arc::clone(&self.copy.task),
+            lease: Lease { task: self.copy.task.id, token: self.token(session) },
+            spent: self.history.spent,
+            failed_attempts: self.history.failed_attempts.clone(),
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! A worker's side of the distributed broker.
+
+mod actor;
+mod effects;
+mod held;
+mod lookahead;
+mod source;
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use protocol::{Attempt, ExecutionId, IdMap, Lease, Outcome, Session};
+use tokio::sync::{mpsc, oneshot};
+
+use self::actor::{Actor, Command};
+pub(super) use self::effects::SIGNATURE;
+use self::effects::Tools;
+use self::lookahead::Lookahead;
+use self::source::Source;
+use super::connect::Shared;
+use super::heartbeat::{Heartbeat, Identity};
+use super::vitals::{Standing, Vitals};
+use crate::broker::{Delivery, Error, Settled, TaskConsumer};
+
+/// Leases tasks for one session.
+pub struct RemoteConsumer {
+    shared: Arc<Shared>,
+    commands: mpsc::UnboundedSender<Command>,
+    vitals: Arc<Vitals>,
+    /// A std mutex: held to take it out.
+    heartbeat: Mutex<Option<Heartbeat>>,
+}
+
+impl RemoteConsumer {
+    /// Starts a session; `operations` is the key under which its operations are announced.
+    pub(super) async fn start(
+        shared: Arc<Shared>,
+        session: Session,
+        operations: Option<String>,
+    ) -> Result<Self, super::connect::Error> {
+        let vitals = Arc::new(Vitals::new());
+        let identity = Identity {
+            session: session.clone(),
+            started_at_us: protocol::to_unix_micros(std::time::SystemTime::now()),
+            operations,
+        };
+        let heartbeat =
+            Heartbeat::start(shared.arbiter.with_own_connection(), identity, Arc::clone(&vitals)).await?;
+        let (commands, commanded) = mpsc::unbounded_channel();
+        let (arriving, arrivals) = mpsc::unbounded_channel();
+        let names = &shared.copies.names;
+        for worker_type in &session.worker_types {
+            shared.declare(&names.task_queue(worker_type)).await?;
+        }
+        let sources = session.worker_types.iter().enumerate().map(|(number, worker_type)| {
+            let queue = names.task_queue(worker_type);
+            let subscription =
+                shared.rabbit.subscribe(Arc::clone(&queue), format!("worker {}", session.id), 0);
+            Source::start(number, queue.name.to_string(), subscription, arriving.clone())
+        });
+        let sources: Vec<_> = sources.collect();
+        let tools = Tools {
+            session: session.id,
+            arbiter: shared.arbiter.clone(),
+            rabbit: shared.rabbit.clone(),
+            copies: shared.copies.clone(),
+            delayed: shared.delayed.to_vec(),
+            vitals: Arc::clone(&vitals),
+        };
+        let now = Instant::now();
+        let actor = Actor {
+            tools: Arc::new(tools),
+            sources,
+            hand_over_after: shared.hand_over_after,
+            lookahead: Lookahead::new(session.concurrency),
+            waiters: VecDeque::new(),
+            buffered: VecDeque::new(),
+            aside: Vec::new(),
+            held: IdMap::default(),
+            ready: VecDeque::new(),
+            to_complete: Vec::new(),
+            replies: IdMap::default(),
+            to_tell: Vec::new(),
+            to_park: Vec::new(),
+            claims: 0,
+            claiming: 0,
+            completions: 0,
+            tellings: 0,
+            effects: FuturesUnordered::new(),
+            last_given: now,
+            last_listed: now,
+            closing: None,
+        };
+        tokio::spawn(actor.run(commanded, arrivals));
+        Ok(Self { shared, commands, vitals, heartbeat: Mutex::new(Some(heartbeat)) })
+    }
+
+    /// What the session knows of its own health.
+    pub fn vitals(&self) -> &Arc<Vitals> {
+        &self.vitals
+    }
+
+    /// Says to others that no more tasks are taken.
+    pub fn drain(&self) {
+        self.vitals.drain();
+    }
+
+    /// Ends the session in order: gives back what no slot has, tells what has ended, leaves.
+    pub async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        if self.commands.send(Command::Close { reply }).is_ok() {
+            let _ = closed.await;
+        }
+        let heartbeat = self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(heartbeat) = heartbeat {
+            heartbeat.leave().await;
+        }
+    }
+
+    /// Ends the session as a kill would: nothing is handed back by itself.
+    pub fn abandon(&self) {
+        let heartbeat = self.heartbeat.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(heartbeat) = heartbeat {
+            heartbeat.abandon();
+        }
+        self.vitals.standing.send_replace(Standing::Ended);
+    }
+}
+
+impl TaskConsumer for RemoteConsumer {
+    fn lease(&self) -> BoxFuture<'_, Result<Option<Delivery>, Error>> {
+        Box::pin(async move {
+            let (reply, given) = oneshot::channel();
+            self.commands.send(Command::Lease { reply }).map_err(|_| Error::Closed)?;
+            Place { commands: &self.commands, given: Some(given) }.given().await
+        })
+    }
+
+    fn complete(&self, lease: Lease, outcome: Outcome) -> BoxFuture<'_, Result<Settled, Error>> {
+        let (reply, settled) = oneshot::channel();
+        let sent = self.commands.send(Command::Complete { lease, outcome: Box::new(outcome), reply });
+        Box::pin(async move {
+            sent.map_err(|_| Error::Closed)?;
+            Ok(settled.await.unwrap_or(Settled::Stale))
+        })
+    }
+
+    fn retry(&self, lease: Lease, failed: Attempt, after: Duration) -> BoxFuture<'_, Result<Settled, Error>> {
+        let (reply, settled) = oneshot::channel();
+        let sent = self.commands.send(Command::Retry { lease, failed: Box::new(failed), after, reply });
+        Box::pin(async move {
+            sent.map_err(|_| Error::Closed)?;
+            Ok(settled.await.unwrap_or(Settled::Stale))
+        })
+    }
+
+    fn keep<'a>(
+        &'a self,
+        execution: &'a ExecutionId,
+        file: &'a Path,
+    ) -> BoxFuture<'a, Result<String, Error>> {
+        Box::pin(self.shared.keep(execution, file))
+    }
+}
+
+/// A slot's place in the line. Dropped early it leaves the line, and a task that it was given just
+/// before goes to another slot.
+struct Place<'a> {
+    commands: &'a mpsc::UnboundedSender<Command>,
+    given: Option<oneshot::Receiver<Result<Option<Delivery>, Error>>>,
+}
+
+impl Place<'_> {
+    async fn given(mut self) -> Result<Option<Delivery>, Error> {
+        let Some(given) = &mut self.given else { return Ok(None) };
+        let result = given.await;
+        self.given = None;
+        result.unwrap_or(Err(Error::Closed))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let Some(given) = &mut self.given else { return };
+        given.close();
+        let command = match given.try_recv() {
+            Ok(Ok(Some(delivery))) => Command::Refuse { task: delivery.lease.task },
+            Ok(_) | Err(_) => Command::Leave,
+        };
+        // If the loop is gone, so is the session.
+        let _ = self.commands.send(command);
+    }
+}

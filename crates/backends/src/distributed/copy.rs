@@ -1,0 +1,217 @@
+//! A copy of a task on its way: what stands in the message, and how it is checked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::error::EnvelopeError;
+use protocol::{Envelope, ExecutionId, Task};
+
+use super::blobs::{self, Blobs};
+use super::queues::{Names, step_for};
+use super::signing::SigningKey;
+use crate::rabbitmq::{self, Header, Message, Queue};
+
+/// Which incarnation of the execution published it.
+const INCARNATION: &str = "otaman-incarnation";
+/// How often the copy has waited because another session had the task.
+const PARKS: &str = "otaman-parks";
+/// The queue it goes back to after a delay.
+const TARGET: &str = "otaman-target";
+/// When it is due there, milliseconds of the store's clock.
+const DUE: &str = "otaman-due";
+const SIGNATURE: &str = "otaman-signature";
+/// The execution, for bodies that go by reference.
+const EXECUTION: &str = "otaman-execution";
+
+/// Why a message is not taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Refused {
+    #[error("it is not signed with this installation's key")]
+    Unsigned,
+    #[error("its {header} header is missing or wrong")]
+    Header { header: &'static str },
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+}
+
+/// What cannot be decided now.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unopened {
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The bytes that it refers to cannot be reached.
+    #[error(transparent)]
+    Blob(#[from] blobs::Error),
+}
+
+/// A copy of a task, as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Copy {
+    pub(super) execution: ExecutionId,
+    pub(super) task: Arc<Task>,
+    pub(super) incarnation: u32,
+    pub(super) parks: u32,
+    /// As it came, so that it can be passed on without being encoded again.
+    body: bytes::Bytes,
+    signature: Option<bytes::Bytes>,
+}
+
+/// Makes and reads copies.
+#[derive(Debug, Clone)]
+pub(super) struct Copies {
+    pub(super) names: Names,
+    pub(super) key: Option<SigningKey>,
+    pub(super) blobs: Blobs,
+}
+
+impl Copies {
+    /// The first copy of a task.
+    pub(super) async fn make(
+        &self,
+        execution: &ExecutionId,
+        incarnation: u32,
+        task: Arc<Task>,
+    ) -> Result<Copy, MakeError> {
+        let envelope = Envelope { execution: execution.clone(), body: (*task).clone() };
+        let body = self.blobs.put(execution, envelope.encode_large()?).await?;
+        let queue = self.names.tasks(&task.worker_type);
+        let signature = self.key.as_ref().map(|key| {
+            key.sign(&[queue.as_bytes(), execution.as_str().as_bytes(), &incarnation.to_be_bytes(), &body])
+                .into()
+        });
+        Ok(Copy { execution: execution.clone(), task, incarnation, parks: 0, body: body.into(), signature })
+    }
+
+    /// Reads and checks what came from a queue of tasks.
+    pub(super) async fn open(&self, queue: &str, delivery: &rabbitmq::Delivery) -> Result<Copy, Unopened> {
+        let incarnation = number(delivery, INCARNATION)?;
+        let execution = text(delivery, EXECUTION)?
+            .parse::<ExecutionId>()
+            .map_err(|_| Refused::Header { header: EXECUTION })?;
+        let signature = delivery.bytes(SIGNATURE).map(bytes::Bytes::copy_from_slice);
+        if let Some(key) = &self.key {
+            let parts =
+                [queue.as_bytes(), execution.as_str().as_bytes(), &incarnation.to_be_bytes(), &delivery.body];
+            if !signature.as_ref().is_some_and(|signature| key.verifies(&parts, signature)) {
+                return Err(Refused::Unsigned.into());
+            }
+        }
+        let decoded = match self.blobs.get(&execution, &delivery.body).await? {
+            Some(bytes) => Envelope::<Task>::decode_large(&bytes),
+            None => Envelope::<Task>::decode(&delivery.body),
+        };
+        let Envelope { execution: inner, body: task } = decoded.map_err(Refused::Envelope)?;
+        if inner != execution {
+            return Err(Refused::Header { header: EXECUTION }.into());
+        }
+        let parks = number(delivery, PARKS).unwrap_or(0);
+        let body = delivery.body.clone();
+        Ok(Copy { execution, task: Arc::new(task), incarnation, parks, body, signature })
+    }
+
+    /// The copy as a message to the queue of its worker type.
+    pub(super) fn to_work(&self, copy: &Copy) -> Message {
+        let queue = self.names.task_queue(&copy.task.worker_type);
+        Message { queue, id: copy.task.id.to_string(), body: copy.body.clone(), headers: copy.headers() }
+    }
+
+    /// The copy as a message that comes to the queue of its worker type after a delay. `now_ms` is
+    /// the store's clock.
+    pub(super) fn to_wait(
+        &self,
+        delayed: &[Arc<Queue>],
+        copy: &Copy,
+        now_ms: u64,
+        delay: Duration,
+    ) -> Message {
+        let mut headers = copy.headers();
+        headers.push((TARGET, Header::Bytes(self.names.tasks(&copy.task.worker_type).into())));
+        headers.push((DUE, Header::Number(now_ms + delay.as_millis() as u64)));
+        Message {
+            queue: Arc::clone(&delayed[step_for(delay)]),
+            id: copy.task.id.to_string(),
+            body: copy.body.clone(),
+            headers,
+        }
+    }
+}
+
+impl Copy {
+    /// The same, having waited once more for another session.
+    pub(super) fn parked(&self) -> Self {
+        Self { parks: self.parks.saturating_add(1), ..self.clone() }
+    }
+
+    fn headers(&self) -> Vec<(&'static str, Header)> {
+        let mut headers = vec![
+            (INCARNATION, Header::Number(self.incarnation.into())),
+            (EXECUTION, Header::Bytes(self.execution.as_str().into())),
+        ];
+        if self.parks > 0 {
+            headers.push((PARKS, Header::Number(self.parks.into())));
+        }
+        if let Some(signature) = &self.signature {
+            headers.push((SIGNATURE, Header::Bytes(signature.to_vec())));
+        }
+        headers
+    }
+}
+
+/// Why a task cannot be published.
+#[derive(Debug, thiserror::Error)]
+pub enum MakeError {
+    /// It cannot be encoded, or is too large even for a reference.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// Its bytes cannot be put aside.
+    #[error(transparent)]
+    Blob(#[from] blobs::Error),
+}
+
+/// A delayed message, for whoever drains its queue: it is passed on as it is.
+pub(super) struct Delayed {
+    pub(super) target: String,
+    pub(super) due_ms: u64,
+}
+
+impl Delayed {
+    pub(super) fn of(delivery: &rabbitmq::Delivery) -> Result<Self, Refused> {
+        let due_ms = delivery.number(DUE).ok_or(Refused::Header { header: DUE })?;
+        Ok(Self { target: text(delivery, TARGET)?.to_owned(), due_ms })
+    }
+
+    /// The message on its way to its next step, or to its target when nothing is left to wait.
+    pub(super) fn onward(
+        &self,
+        delivery: &rabbitmq::Delivery,
+        delayed: &[Arc<Queue>],
+        left: Duration,
+    ) -> Message {
+        let is_due = left.is_zero();
+        let queue = if is_due {
+            Arc::new(Queue { name: self.target.as_str().into(), is_single_active: false })
+        } else {
+            Arc::clone(&delayed[step_for(left)])
+        };
+        let numbers: &[&'static str] =
+            if is_due { &[INCARNATION, PARKS] } else { &[INCARNATION, PARKS, DUE] };
+        let texts: &[&'static str] =
+            if is_due { &[EXECUTION, SIGNATURE] } else { &[EXECUTION, SIGNATURE, TARGET] };
+        let numbers = numbers.iter().filter_map(|name| Some((*name, Header::Number(delivery.number(name)?))));
+        let texts =
+            texts.iter().filter_map(|name| Some((*name, Header::Bytes(delivery.bytes(name)?.to_vec()))));
+        let headers = numbers.chain(texts).collect();
+        let id = delivery.id().unwrap_or_default().to_owned();
+        Message { queue, id, body: delivery.body.clone(), headers }
+    }
+}
+
+fn number(delivery: &rabbitmq::Delivery, header: &'static str) -> Result<u32, Refused> {
+    let number = delivery.number(header);
+    number.and_then(|number| u32::try_from(number).ok()).ok_or(Refused::Header { header })
+}
+
+fn text<'d>(delivery: &'d rabbitmq::Delivery, header: &'static str) -> Result<&'d str, Refused> {
+    let bytes = delivery.bytes(header).ok_or(Refused::Header { header })?;
+    std::str::from_utf8(bytes).map_err(|_| Refused::Header { header })
+}

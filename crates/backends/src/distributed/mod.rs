@@ -1,0 +1,34 @@
+//! Broker and store over RabbitMQ and Redis.
+//!
+//! RabbitMQ holds the obligation: no copy of a task is acknowledged before its successor, another
+//! copy or its outcome, is confirmed. Redis only arbitrates who runs what. So whatever Redis loses
+//! costs repetitions, never tasks; and what counts in the end is the coordinator's record, in which
+//! the first outcome wins.
+
+mod blobs;
+mod config;
+mod connect;
+mod consumer;
+mod control;
+mod copy;
+mod crash;
+mod delayed;
+mod heartbeat;
+mod keep;
+#[cfg(feature = "clap")]
+mod options;
+mod producer;
+mod queues;
+mod signing;
+mod vitals;
+
+pub use config::Config;
+pub use connect::{Distributed, Error};
+pub use consumer::RemoteConsumer;
+pub use control::{Control, Disagreement, Queued, Worker};
+#[cfg(feature = "clap")]
+pub use options::{Options, OptionsError, QueueType};
+pub use producer::RemoteProducer;
+pub use queues::Names;
+pub use signing::{KeyTooShort, SigningKey};
+pub use vitals::{Counters, Standing, Vitals};

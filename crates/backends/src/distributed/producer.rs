@@ -1,0 +1,473 @@
+//! The coordinator's side of the distributed broker, for one execution.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use protocol::{Envelope, ExecutionId, IdMap, IdSet, Outcome, Outcomes, Presence, Task, TaskId};
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinSet;
+
+use super::blobs;
+use super::connect::Shared;
+use super::consumer::SIGNATURE;
+use super::crash;
+use crate::broker::{Error, News, Receipt, TaskProducer};
+use crate::lease::Withdrawal;
+use crate::rabbitmq::{Acks, Delivery, Subscription, Ticket};
+
+/// Messages of outcomes that may be unacknowledged.
+const PREFETCH: u16 = 2_048;
+/// Most tasks that are published in one go.
+const MOST_PUBLISHED: usize = 1_024;
+/// How often workers are asked what they run.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long sessions live after their last heartbeat, as workers have it by default.
+const LEASE: Duration = Duration::from_secs(30);
+/// How often tasks are looked through for those that nobody has seen for long.
+const SWEEP: Duration = Duration::from_secs(30);
+/// Pause before something that failed is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Publishes one execution's tasks and hears what becomes of them.
+pub struct RemoteProducer {
+    core: Arc<Core>,
+    acks: Acks,
+    to_publish: mpsc::UnboundedSender<Arc<Task>>,
+    last_receipt: AtomicU64,
+    running: JoinSet<()>,
+}
+
+struct Core {
+    shared: Arc<Shared>,
+    execution: ExecutionId,
+    incarnation: u32,
+    /// A std mutex: held for a few instructions, never across an await.
+    desk: Mutex<Desk>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Desk {
+    /// Tasks without an outcome: when they were last published, and how long to wait for news of them.
+    in_flight: IdMap<TaskId, InFlight>,
+    outcomes: Vec<Outcome>,
+    /// What the outcomes came in.
+    ended: Ended,
+    /// Tasks whose outcomes were told and whose messages are not acknowledged.
+    reported: IdSet<TaskId>,
+    /// What was told as leased.
+    leased: IdSet<TaskId>,
+    newly_leased: Vec<TaskId>,
+    released: Vec<TaskId>,
+    /// Deliveries of each piece of news that was told and not acknowledged.
+    told: BTreeMap<Receipt, Ended>,
+    /// Deliveries whose outcomes are recorded, until that is on the store's disk.
+    recorded: VecDeque<(Instant, Ended)>,
+    withdrawn: IdSet<TaskId>,
+    error: Option<String>,
+}
+
+/// Deliveries, and the tasks whose outcomes came in them.
+#[derive(Default)]
+struct Ended {
+    tickets: Vec<Ticket>,
+    tasks: Vec<TaskId>,
+}
+
+struct InFlight {
+    task: Arc<Task>,
+    seen: Instant,
+    patience: Duration,
+}
+
+impl RemoteProducer {
+    pub(super) async fn start(
+        shared: Arc<Shared>,
+        execution: ExecutionId,
+        incarnation: u32,
+    ) -> Result<Self, Error> {
+        let queue = shared.copies.names.outcome_queue(&execution);
+        shared.declare(&queue).await.map_err(Error::server)?;
+        let (subscription, acks) =
+            shared.rabbit.subscribe(queue, format!("coordinator of {execution}"), PREFETCH);
+        let core =
+            Arc::new(Core { shared, execution, incarnation, desk: Mutex::default(), arrived: Notify::new() });
+        let (to_publish, publishing) = mpsc::unbounded_channel();
+        let mut running = JoinSet::new();
+        running.spawn(publish(Arc::clone(&core), publishing));
+        running.spawn(collect(Arc::clone(&core), subscription, acks.clone()));
+        running.spawn(look(Arc::clone(&core)));
+        running.spawn(sweep(Arc::clone(&core), to_publish.clone()));
+        running.spawn(acknowledge(Arc::clone(&core), acks.clone()));
+        Ok(Self { core, acks, to_publish, last_receipt: AtomicU64::new(0), running })
+    }
+}
+
+impl Drop for RemoteProducer {
+    /// What is recorded need not be on the store's disk for us to leave in order.
+    fn drop(&mut self) {
+        self.running.abort_all();
+        let recorded = std::mem::take(&mut self.core.desk().recorded);
+        for ticket in recorded.into_iter().flat_map(|(_, ended)| ended.tickets) {
+            self.acks.ack(ticket);
+        }
+    }
+}
+
+impl TaskProducer for RemoteProducer {
+    fn publish(&self, tasks: Vec<Arc<Task>>) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let now = Instant::now();
+            let mut again = Vec::new();
+            let mut fresh = Vec::with_capacity(tasks.len());
+            {
+                let mut desk = self.core.desk();
+                desk.check()?;
+                for task in tasks {
+                    if desk.in_flight.contains_key(&task.id) {
+                        continue;
+                    }
+                    if desk.withdrawn.remove(&task.id) {
+                        again.push(task.id);
+                    }
+                    let patience = self.core.shared.resend_after;
+                    desk.in_flight.insert(task.id, InFlight { task: Arc::clone(&task), seen: now, patience });
+                    fresh.push(task);
+                }
+            }
+            if !again.is_empty() {
+                self.core
+                    .shared
+                    .arbiter
+                    .restore(&self.core.execution, &again)
+                    .await
+                    .map_err(Error::server)?;
+            }
+            for task in fresh {
+                self.to_publish.send(task).map_err(|_| Error::Closed)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn withdraw(&self) -> BoxFuture<'_, Result<Vec<TaskId>, Error>> {
+        Box::pin(async move {
+            let core = &self.core;
+            let ids: Vec<TaskId> = core.desk().in_flight.keys().copied().collect();
+            if ids.is_empty() {
+                return Ok(ids);
+            }
+            let answers = core.shared.arbiter.withdraw(&core.execution, core.incarnation, &ids).await;
+            let answers = answers.map_err(Error::server)?;
+            let withdrawn: Vec<_> = ids
+                .into_iter()
+                .zip(answers)
+                .filter_map(|(id, answer)| (answer == Withdrawal::Withdrawn).then_some(id))
+                .collect();
+            let mut desk = core.desk();
+            for id in &withdrawn {
+                desk.in_flight.remove(id);
+                desk.leased.remove(id);
+                desk.withdrawn.insert(*id);
+            }
+            Ok(withdrawn)
+        })
+    }
+
+    fn news(&self) -> BoxFuture<'_, Result<News, Error>> {
+        Box::pin(async move {
+            loop {
+                if let Some(news) = self.core.desk().take_news(&self.last_receipt)? {
+                    return Ok(news);
+                }
+                // A stale permit only costs one more turn: what counts is the desk.
+                self.core.arrived.notified().await;
+            }
+        })
+    }
+
+    fn acknowledge(&self, receipt: Receipt) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let mut desk = self.core.desk();
+            let later = desk.told.split_off(&Receipt(receipt.0 + 1));
+            let done = std::mem::replace(&mut desk.told, later);
+            let due = Instant::now() + self.core.shared.ack_delay;
+            desk.recorded.extend(done.into_values().map(|ended| (due, ended)));
+            let tickets = desk.due(Instant::now());
+            drop(desk);
+            tickets.into_iter().for_each(|ticket| self.acks.ack(ticket));
+            Ok(())
+        })
+    }
+
+    fn end(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let core = &self.core;
+            core.shared.arbiter.end(&core.execution, core.incarnation).await.map_err(Error::server)?;
+            core.shared.blobs().forget(&core.execution).await.map_err(Error::server)?;
+            core.shared
+                .rabbit
+                .delete(&core.shared.copies.names.outcomes(&core.execution))
+                .await
+                .map_err(Error::server)
+        })
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.core.shared.trouble()
+    }
+}
+
+impl Core {
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // Nothing panics while it is held; were it otherwise, each step leaves the desk whole.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Desk {
+    fn check(&self) -> Result<(), Error> {
+        match &self.error {
+            Some(error) => Err(Error::server(std::io::Error::other(error.clone()))),
+            None => Ok(()),
+        }
+    }
+
+    fn take_news(&mut self, last: &AtomicU64) -> Result<Option<News>, Error> {
+        if self.outcomes.is_empty() && self.newly_leased.is_empty() && self.released.is_empty() {
+            return self.check().map(|()| None);
+        }
+        let receipt = Receipt(last.fetch_add(1, Ordering::Relaxed) + 1);
+        self.told.insert(receipt, std::mem::take(&mut self.ended));
+        Ok(Some(News {
+            receipt,
+            outcomes: std::mem::take(&mut self.outcomes),
+            leased: std::mem::take(&mut self.newly_leased),
+            released: std::mem::take(&mut self.released),
+        }))
+    }
+
+    fn report(&mut self, outcome: Outcome) {
+        let was_in_flight = self.in_flight.remove(&outcome.task).is_some();
+        let is_new = self.reported.insert(outcome.task);
+        if !was_in_flight && !is_new {
+            // The broker tells again what we have not acknowledged yet.
+            return;
+        }
+        self.ended.tasks.push(outcome.task);
+        if self.leased.remove(&outcome.task) {
+            self.newly_leased.retain(|task| *task != outcome.task);
+        }
+        self.outcomes.push(outcome);
+    }
+
+    /// What may be acknowledged by now.
+    fn due(&mut self, now: Instant) -> Vec<Ticket> {
+        let mut tickets = Vec::new();
+        while self.recorded.front().is_some_and(|(moment, _)| *moment <= now) {
+            let Some((_, ended)) = self.recorded.pop_front() else { break };
+            ended.tasks.iter().for_each(|task| {
+                self.reported.remove(task);
+            });
+            tickets.extend(ended.tickets);
+        }
+        tickets
+    }
+
+    /// Compares what workers run with what was told.
+    fn look(&mut self, running: &IdSet<TaskId>, now: Instant) {
+        for task in running {
+            if let Some(in_flight) = self.in_flight.get_mut(task) {
+                in_flight.seen = now;
+                if self.leased.insert(*task) {
+                    self.newly_leased.push(*task);
+                }
+            }
+        }
+        let gone: Vec<_> = self.leased.iter().filter(|task| !running.contains(task)).copied().collect();
+        for task in gone {
+            self.leased.remove(&task);
+            if self.in_flight.contains_key(&task) {
+                self.released.push(task);
+            }
+        }
+    }
+}
+
+/// Publishes what is asked for, as much at once as has gathered.
+async fn publish(core: Arc<Core>, mut tasks: mpsc::UnboundedReceiver<Arc<Task>>) {
+    let mut batch = Vec::new();
+    while tasks.recv_many(&mut batch, MOST_PUBLISHED).await > 0 {
+        let mut messages = Vec::with_capacity(batch.len());
+        for task in batch.drain(..) {
+            loop {
+                match core.shared.copies.make(&core.execution, core.incarnation, Arc::clone(&task)).await {
+                    Ok(copy) => break messages.push(core.shared.copies.to_work(&copy)),
+                    Err(super::copy::MakeError::Blob(
+                        error @ (blobs::Error::Redis(_) | blobs::Error::File { .. }),
+                    )) => {
+                        tracing::warn!(task = %task.id, error = &error as &dyn std::error::Error, "cannot put large arguments aside now; trying again");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    Err(error) => break fail(&core, &task, &error.to_string()),
+                }
+            }
+        }
+        for message in &messages {
+            // If it cannot be, publishing says why.
+            let _ = core.shared.declare(&message.queue).await;
+        }
+        crash::point("publishing");
+        if let Err(error) = core.shared.rabbit.publish(messages).await {
+            core.desk().error = Some(error.to_string());
+            core.arrived.notify_one();
+            return;
+        }
+        crash::point("published");
+    }
+}
+
+/// A task that cannot travel has failed.
+fn fail(core: &Core, task: &Task, why: &str) {
+    let failure =
+        protocol::Failure::new(protocol::Cause::Permanent, format!("the task cannot be published: {why}"));
+    let mut outcome = Outcome::cancelled(task.id);
+    outcome.ending = protocol::Ending::Failed(failure);
+    core.desk().report(outcome);
+    core.arrived.notify_one();
+}
+
+/// Hears outcomes.
+async fn collect(core: Arc<Core>, mut subscription: Subscription, acks: Acks) {
+    while let Some(delivery) = subscription.next().await {
+        let ticket = delivery.ticket;
+        match open(&core, &delivery).await {
+            Ok(outcomes) => {
+                crash::point("collected");
+                let mut desk = core.desk();
+                desk.ended.tickets.push(ticket);
+                outcomes.into_iter().for_each(|outcome| desk.report(outcome));
+                drop(desk);
+                core.arrived.notify_one();
+            }
+            Err(reason) => {
+                tracing::warn!(execution = %core.execution, reason, "a message of outcomes cannot be taken; it is put aside");
+                if core
+                    .shared
+                    .bury(&delivery, &core.shared.copies.names.outcomes(&core.execution), &reason)
+                    .await
+                {
+                    acks.ack(ticket);
+                }
+            }
+        }
+    }
+}
+
+async fn open(core: &Core, delivery: &Delivery) -> Result<Vec<Outcome>, String> {
+    let copies = &core.shared.copies;
+    if let Some(key) = &copies.key {
+        let queue = copies.names.outcomes(&core.execution);
+        let signature = delivery.bytes(SIGNATURE);
+        if !signature.is_some_and(|signature| key.verifies(&[queue.as_bytes(), &delivery.body], signature)) {
+            return Err("it is not signed with this installation's key".to_owned());
+        }
+    }
+    let envelope = Envelope::<Outcomes>::decode(&delivery.body).map_err(|error| error.to_string())?;
+    if envelope.execution != core.execution {
+        return Err(format!("it is for execution {}", envelope.execution));
+    }
+    let mut outcomes = Vec::with_capacity(envelope.body.0.len());
+    for part in envelope.body.0 {
+        outcomes.push(open_part(core, &part).await?);
+    }
+    Ok(outcomes)
+}
+
+async fn open_part(core: &Core, part: &[u8]) -> Result<Outcome, String> {
+    loop {
+        match core.shared.blobs().get(&core.execution, part).await {
+            Ok(None) => return protocol::decode_part(part).map_err(|error| error.to_string()),
+            Ok(Some(bytes)) => return protocol::decode_part(&bytes).map_err(|error| error.to_string()),
+            Err(error @ (blobs::Error::Redis(_) | blobs::Error::File { .. })) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot read a large value now; trying again"
+                );
+                tokio::time::sleep(PAUSE).await;
+            }
+            // Its task is published again when nothing has been heard of it for long.
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+}
+
+/// Asks workers what they run.
+async fn look(core: Arc<Core>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        // Somebody must look after the dead even when no worker is left to do it.
+        if let Err(error) = core.shared.arbiter.expire(LEASE).await {
+            tracing::debug!(%error, "cannot look for sessions that have ended");
+            continue;
+        }
+        if core.desk().in_flight.is_empty() {
+            continue;
+        }
+        let sessions = match core.shared.arbiter.sessions().await {
+            Ok(sessions) => sessions,
+            Err(error) => {
+                tracing::debug!(%error, "cannot ask what workers run");
+                continue;
+            }
+        };
+        let presences =
+            sessions.iter().filter_map(|session| protocol::decode_part::<Presence>(&session.info).ok());
+        let running = presences
+            .flat_map(|presence| presence.running)
+            .filter(|running| running.execution == core.execution)
+            .map(|running| running.task)
+            .collect();
+        core.desk().look(&running, Instant::now());
+        core.arrived.notify_one();
+    }
+}
+
+/// Publishes tasks again of which nothing has been heard for long. What is in the broker is not
+/// lost; this is for what somebody has deleted there.
+async fn sweep(core: Arc<Core>, to_publish: mpsc::UnboundedSender<Arc<Task>>) {
+    let pause = SWEEP.min(core.shared.resend_after / 2);
+    loop {
+        tokio::time::sleep(pause).await;
+        let now = Instant::now();
+        let mut late = Vec::new();
+        for in_flight in core.desk().in_flight.values_mut() {
+            if now.duration_since(in_flight.seen) >= in_flight.patience {
+                in_flight.seen = now;
+                in_flight.patience *= 2;
+                late.push(Arc::clone(&in_flight.task));
+            }
+        }
+        if !late.is_empty() {
+            tracing::info!(execution = %core.execution, tasks = late.len(), "published again, since nothing has been heard of them for long");
+        }
+        for task in late {
+            if to_publish.send(task).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Acknowledges outcomes once the store has had time to write them to its disk.
+async fn acknowledge(core: Arc<Core>, acks: Acks) {
+    let pause = (core.shared.ack_delay / 4).max(Duration::from_millis(50));
+    loop {
+        tokio::time::sleep(pause).await;
+        let due = core.desk().due(Instant::now());
+        due.into_iter().for_each(|ticket| acks.ack(ticket));
+    }
+}

@@ -1,0 +1,93 @@
+//! The protocol as a whole, checked state by state: one task, two workers, a coordinator, and every
+//! order of steps and faults. The steps of Redis are the transitions that the scripts are tested
+//! against. Two faults take minutes: `cargo test --release -p backends lease::model -- --ignored`.
+
+mod mutant;
+mod protocol;
+mod reach;
+mod state;
+
+use stateright::{Checker, HasDiscoveries, Model};
+
+use mutant::Mutant;
+use protocol::{FRUGAL, KEPT, ONCE, Protocol};
+
+/// Fails with the way to the first state that is wrong.
+#[track_caller]
+fn assert_holds(protocol: Protocol) {
+    let checker = protocol.checker().threads(2).spawn_bfs().join();
+    checker.assert_properties();
+    let reach = reach::explore(&protocol);
+    assert!(reach.dead_end.is_none(), "the task can never end from {:#?}", reach.dead_end);
+    assert!(reach.states > 1000, "only {} states", reach.states);
+}
+
+/// Fails unless the wrong variant breaks this very promise.
+#[track_caller]
+fn assert_breaks(mutant: Mutant, promise: &'static str) {
+    let protocol = Protocol { mutant: Some(mutant), max_faults: 1 };
+    let finish = HasDiscoveries::AnyOf([promise].into());
+    let checker = protocol.checker().threads(2).finish_when(finish).spawn_bfs().join();
+    assert!(
+        checker.discovery(promise).is_some(),
+        "{mutant:?} got through {} states",
+        checker.unique_state_count()
+    );
+}
+
+#[test]
+fn the_protocol_holds_under_any_fault() {
+    assert_holds(Protocol { mutant: None, max_faults: 1 });
+}
+
+#[test]
+#[ignore = "takes minutes and gigabytes; the number of faults is MODEL_FAULTS, by default 2"]
+fn the_protocol_holds_under_any_two_faults() {
+    let max_faults = std::env::var("MODEL_FAULTS").map_or(2, |faults| faults.parse().unwrap());
+    assert_holds(Protocol { mutant: None, max_faults });
+}
+
+#[test]
+fn acknowledging_what_others_run_loses_the_task() {
+    assert_breaks(Mutant::AckWhenBusy, KEPT);
+}
+
+#[test]
+fn acknowledging_before_the_outcome_is_told_loses_the_task() {
+    assert_breaks(Mutant::AckBeforeTelling, KEPT);
+}
+
+#[test]
+fn acknowledging_once_it_is_claimed_loses_the_task() {
+    assert_breaks(Mutant::AckAfterClaim, KEPT);
+}
+
+#[test]
+fn acknowledging_outcomes_that_are_not_durable_loses_the_task() {
+    assert_breaks(Mutant::AckBeforeDurable, KEPT);
+}
+
+#[test]
+fn acknowledging_what_was_refused_loses_the_task() {
+    assert_breaks(Mutant::AckWhenStale, KEPT);
+}
+
+#[test]
+fn a_coordinator_that_does_not_compare_accepts_two_outcomes() {
+    assert_breaks(Mutant::AcceptAgain, ONCE);
+}
+
+#[test]
+fn taking_nothing_from_the_dead_leads_to_dead_ends() {
+    let reach = reach::explore(&Protocol { mutant: Some(Mutant::NeverTakeFromTheDead), max_faults: 1 });
+    assert!(reach.dead_end.is_some(), "{} states, all with a way out", reach.states);
+}
+
+#[test]
+fn without_the_fence_nothing_is_lost_or_accepted_twice() {
+    let protocol = Protocol { mutant: Some(Mutant::NoFence), max_faults: 1 };
+    let checker = protocol.checker().threads(2).spawn_bfs().join();
+    for promise in [KEPT, ONCE, FRUGAL] {
+        assert!(checker.discovery(promise).is_none(), "{promise}");
+    }
+}

@@ -1,0 +1,217 @@
+//! A connection that is rebuilt for ever, and the supervisor that does it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use lapin::{Channel, Event};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::dial::{Dial, Line};
+use super::error::Error;
+use super::standing::{Health, Part, Standing};
+use crate::reconnect::Reconnect;
+
+/// How often a connection is looked at, should no event have told its end.
+const LOOK: Duration = Duration::from_secs(1);
+/// A connection that lived this long was a good one: the next try comes soon.
+const GOOD: Duration = Duration::from_secs(10);
+/// Longest that saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// Longest that an answer of the broker may take where it has nothing to do but answer.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+
+/// A handle on the connection that there is, if there is one.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    live: watch::Receiver<Option<Live>>,
+    suspects: mpsc::UnboundedSender<u64>,
+}
+
+/// A connection that seems to be well.
+#[derive(Debug, Clone)]
+pub(super) struct Live {
+    generation: u64,
+    line: Arc<Line>,
+}
+
+/// The task that owns a connection.
+#[derive(Debug)]
+pub(super) struct Supervisor {
+    pub(super) dial: Dial,
+    pub(super) part: Part,
+    pub(super) health: Health,
+    pub(super) closing: watch::Receiver<bool>,
+}
+
+/// Why a connection is watched no longer.
+enum End {
+    Closing,
+    Lost(String),
+}
+
+impl Link {
+    /// Waits for a connection; `None` once it is closed for good.
+    pub(super) async fn live(&mut self) -> Option<Live> {
+        self.live.wait_for(Option::is_some).await.ok()?.clone()
+    }
+
+    /// Waits until this connection is given up.
+    pub(super) async fn gone(&mut self, live: &Live) {
+        let is_another =
+            |now: &Option<Live>| now.as_ref().is_none_or(|now| now.generation != live.generation);
+        // An error means that it is closed for good.
+        let _ = self.live.wait_for(is_another).await;
+    }
+
+    /// Something was not answered: unless the connection answers another request at once, it is given
+    /// up. One queue without a leader must not disturb all others.
+    pub(super) async fn doubt(&self, live: &Live) {
+        let answer = async {
+            let channel = live.channel().await?;
+            channel.close(200, "OK".into()).await
+        };
+        if !matches!(timeout(ANSWER / 2, answer).await, Ok(Ok(()))) {
+            // Nobody listens once it is closed.
+            let _ = self.suspects.send(live.generation);
+        }
+    }
+}
+
+impl Live {
+    /// A new channel; an error may mean that the connection is gone.
+    pub(super) async fn channel(&self) -> Result<Channel, lapin::Error> {
+        self.line.connection.create_channel().await
+    }
+
+    /// Whether the broker takes no messages for now.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.line.connection.status().blocked()
+    }
+}
+
+impl Supervisor {
+    /// Watches over a connection until it is closed.
+    pub(super) fn watch(self, first: Line) -> (Link, tokio::task::JoinHandle<()>) {
+        let first = Live { generation: 1, line: Arc::new(first) };
+        let (sender, live) = watch::channel(Some(first.clone()));
+        let (suspects, suspected) = mpsc::unbounded_channel();
+        let task = tokio::spawn(self.supervise(first, sender, suspected));
+        (Link { live, suspects }, task)
+    }
+
+    async fn supervise(
+        mut self,
+        mut live: Live,
+        told: watch::Sender<Option<Live>>,
+        mut suspects: mpsc::UnboundedReceiver<u64>,
+    ) {
+        let mut reconnect = Reconnect::new();
+        loop {
+            let since = Instant::now();
+            let end = self.watch_over(&live, &mut suspects).await;
+            told.send_replace(None);
+            match end {
+                End::Closing => {
+                    // A broker that does not answer is not waited for.
+                    let goodbye = live.line.connection.close(200, "OK".into());
+                    let _ = timeout(GOODBYE, goodbye).await;
+                    live.line.cut();
+                    return;
+                }
+                End::Lost(error) => {
+                    live.line.cut();
+                    tracing::warn!(address = %self.dial.address, part = ?self.part, error, "lost RabbitMQ");
+                    self.health.tell(self.part, Standing::Disconnected { error });
+                }
+            }
+            if since.elapsed() >= GOOD {
+                reconnect.reset();
+            }
+            let Some(line) = self.reconnect(&mut reconnect).await else { return };
+            live = Live { generation: live.generation + 1, line: Arc::new(line) };
+            tracing::info!(address = %self.dial.address, part = ?self.part, "found RabbitMQ again");
+            self.health.tell(self.part, Standing::Ready);
+            told.send_replace(Some(live.clone()));
+        }
+    }
+
+    /// Until it is lost or closed.
+    async fn watch_over(&mut self, live: &Live, suspects: &mut mpsc::UnboundedReceiver<u64>) -> End {
+        let connection = &live.line.connection;
+        // There may be one listener only: several share the events among them.
+        let mut events = Box::pin(connection.events_listener());
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = closing(&mut self.closing) => return End::Closing,
+                event = events.next() => match event {
+                    Some(Event::ConnectionBlocked(reason)) => {
+                        tracing::warn!(reason, "RabbitMQ takes no messages for now");
+                        self.health.tell(self.part, Standing::Blocked { reason });
+                    }
+                    Some(Event::ConnectionUnblocked) => {
+                        tracing::info!("RabbitMQ takes messages again");
+                        self.health.tell(self.part, Standing::Ready);
+                    }
+                    // A channel's end is told here as well: that is no end of the connection.
+                    Some(Event::Error(error)) if !connection.status().connected() => {
+                        return End::Lost(error.to_string());
+                    }
+                    Some(_) => {}
+                    None => return End::Lost("the connection ended".to_owned()),
+                },
+                // The sender is in the link, of which clones may be gone before this ends.
+                Some(generation) = suspects.recv() => if generation == live.generation {
+                    return End::Lost("no answer".to_owned());
+                },
+                _ = looks.tick() => if !connection.status().connected() {
+                    return End::Lost("the connection ended".to_owned());
+                },
+            }
+        }
+    }
+
+    /// Tries for ever; `None` once it is closed.
+    async fn reconnect(&mut self, reconnect: &mut Reconnect) -> Option<Line> {
+        let Self { dial, part, health, closing: is_closing } = self;
+        let attempts = async {
+            loop {
+                sleep(reconnect.next_delay()).await;
+                match dial.connect().await {
+                    Ok(line) => return line,
+                    Err(error) => {
+                        let error = full(&error);
+                        tracing::warn!(address = %dial.address, ?part, error, "still no RabbitMQ");
+                        health.tell(*part, Standing::Disconnected { error });
+                    }
+                }
+            }
+        };
+        tokio::select! {
+            () = closing(is_closing) => None,
+            line = attempts => Some(line),
+        }
+    }
+}
+
+/// Waits until everything is to be closed, or nobody is left who could say so.
+pub(super) async fn closing(signal: &mut watch::Receiver<bool>) {
+    let _ = signal.wait_for(|is_closing| *is_closing).await;
+}
+
+/// An error with all that caused it.
+pub(super) fn full(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

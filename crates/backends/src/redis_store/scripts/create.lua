@@ -1,0 +1,18 @@
+-- Makes and holds an execution unless there is one of this name. Called again with the same fence,
+-- it answers the same.
+-- KEYS fence, record, hold, live, chunks, dead  ARGV fence, format, record, result or '', hold, its ms
+local found = redis.call('GET', KEYS[1])
+if found == ARGV[1] then
+    return 'ok'
+end
+if found or redis.call('EXISTS', KEYS[2]) == 1 then
+    return 'exists'
+end
+redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
+redis.call('SET', KEYS[1], ARGV[1])
+redis.call('HSET', KEYS[2], 'format', ARGV[2], 'record', ARGV[3])
+if ARGV[4] ~= '' then
+    redis.call('HSET', KEYS[2], 'result', ARGV[4])
+end
+redis.call('SET', KEYS[3], ARGV[5], 'PX', ARGV[6])
+return 'ok'

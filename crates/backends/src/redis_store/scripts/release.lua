@@ -1,0 +1,6 @@
+-- Ends a hold if it is this one.
+-- KEYS hold  ARGV hold
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+    redis.call('DEL', KEYS[1])
+end
+return 'ok'

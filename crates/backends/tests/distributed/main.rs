@@ -1,0 +1,4 @@
+//! The distributed backend, live: the conformance suite over RabbitMQ and Redis, and what is its own.
+#![cfg(feature = "live")]
+
+mod broker;
