@@ -1,22 +1,53 @@
 //! The worker's command line.
 
+use std::fmt::Display;
 use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use backends::distributed::Options;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, Parser, Subcommand};
 use otaman::{Registry, Resources};
+use protocol::{DurationText, WorkerType};
 
-/// Run the operations that are linked into this program.
+use crate::failed::Failed;
+use crate::{logging, operations, serve};
+
+/// The shortest and the longest lease that make sense.
+const LEASES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(3600)];
+
+const EXAMPLES: &str = "\
+Examples:
+  export AMQP_URL=amqp://user:password@broker:5672 REDIS_URL=redis://store:6379
+  worker                                       take tasks of type cpu, one at once for each core
+  worker --queue gpu --concurrency 1           take tasks of type gpu, one at once
+  worker --queue cpu --queue io --idle-timeout 10m
+                                               end when there has been nothing to do for 10 minutes
+  worker --max-runtime 4h                      end before a batch system's limit of 4 hours
+  worker operations                            list what this worker can run
+
+SIGTERM, SIGINT and SIGHUP drain: nothing more is taken, running tasks may finish within --drain-timeout and
+are then handed back, at no cost to their budget of attempts. A second signal ends the worker at once; its
+tasks go to others when its lease has run out. Any worker may be killed at any time.
+
+With --listen: /livez (the worker's own loops turn), /readyz (it takes tasks), /metrics (for Prometheus).
+
+Exit codes: 0 ended as asked (drained, idle, or its time was over), 2 wrong usage, 3 the servers failed or
+could not be told in time, 130 ended at once by a second signal.";
+
+/// Run the operations that are linked into this program, as tasks come.
 #[derive(Debug, Parser)]
-#[command(
-    name = "worker",
-    version,
-    after_help = "This release runs tasks inside `coordinator execute`; workers of their own, over RabbitMQ and Redis, \
-                  come with the next one."
-)]
-struct Cli {
+#[command(name = "worker", version, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    work: WorkArgs,
+    #[command(flatten)]
+    logs: LogArgs,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +60,48 @@ enum Command {
     },
 }
 
+/// How a worker works.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WorkArgs {
+    /// Take tasks of this worker type; may be repeated
+    #[arg(long = "queue", value_name = "TYPE", default_value = "cpu", value_delimiter = ',')]
+    pub(crate) queues: Vec<WorkerType>,
+    /// Tasks run at once [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) concurrency: Option<u32>,
+    /// End when there has been no task for so long [default: wait for ever]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    pub(crate) idle_timeout: Option<Duration>,
+    /// Have ended after so long: drains in time [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = positive)]
+    pub(crate) max_runtime: Option<Duration>,
+    /// How long running tasks may go on once the worker is told to end; then they are handed back
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub(crate) drain_timeout: DurationText,
+    /// Others take this worker for dead, and its tasks over, after so long a silence
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease)]
+    pub(crate) lease: Duration,
+    /// Tell of health and metrics on this address over HTTP; a port alone means 127.0.0.1
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) servers: Options,
+}
+
+/// What is said on standard error.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct LogArgs {
+    /// Write logs as lines of JSON
+    #[arg(long, global = true)]
+    pub(crate) json_logs: bool,
+    /// Say more: each task; twice: each message. OTAMAN_LOG=filter decides finely
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Say nothing but warnings and errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
 /// Runs the command line of this process with everything that is linked into it. `resources` are
 /// what its operations may need besides their arguments.
 pub fn main(resources: Resources) -> ExitCode {
@@ -36,8 +109,9 @@ pub fn main(resources: Resources) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap knows which stream each belongs to.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = without_passwords(error).print();
+            return ExitCode::from(code);
         }
     };
     let registry = match Registry::linked() {
@@ -50,32 +124,132 @@ pub fn main(resources: Resources) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let Command::Operations { json } = cli.command;
-    match operations(&registry, &resources, json) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: cannot print the operations: {error}");
-            ExitCode::from(3)
-        }
+    let done = match cli.command {
+        Some(Command::Operations { json }) => operations::list(&registry, &resources, json),
+        None => logging::start(cli.logs).and_then(|voice| serve::run(cli.work, voice, registry, resources)),
+    };
+    done.map_or_else(Failed::report, |()| ExitCode::SUCCESS)
+}
+
+/// A mistyped URL of a server is not repeated, since there may be a password in it.
+fn without_passwords(mut error: clap::Error) -> clap::Error {
+    let is_url = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(name)) => name.starts_with("--broker") || name.starts_with("--store"),
+        _ => false,
+    };
+    if is_url {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("***".to_owned()));
+    }
+    error
+}
+
+fn positive(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration.is_zero() { Err("it must be more than nothing".to_owned()) } else { Ok(duration) }
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    let [shortest, longest] = LEASES;
+    let duration = duration(text)?;
+    if (shortest..=longest).contains(&duration) {
+        Ok(duration)
+    } else {
+        Err(format!("it must be from {} to {}", DurationText(shortest), DurationText(longest)))
     }
 }
 
-fn operations(registry: &Registry, resources: &Resources, as_json: bool) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let infos: Vec<_> = registry.operations().map(|operation| &*operation.info).collect();
-    if as_json {
-        serde_json::to_writer_pretty(&mut out, &infos)?;
-        writeln!(out)?;
-    } else {
-        let width = infos.iter().map(|info| info.name.as_str().len()).max().unwrap_or_default();
-        for info in infos {
-            let summary = info.description.lines().next().unwrap_or_default();
-            writeln!(out, "{:width$}  {}  {}  {summary}", info.name, info.version, info.worker_type)?;
+fn duration(text: &str) -> Result<Duration, String> {
+    parsed::<DurationText>(text).map(|DurationText(duration)| duration)
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = parsed::<u16>(text).map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    port.or_else(|_| parsed(text)).map_err(|_| {
+        "it must be a port or an address with a port, such as 9090, 0.0.0.0:9090 or [::]:9090".to_owned()
+    })
+}
+
+fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, String> {
+        let arguments = ["worker"].iter().chain(arguments);
+        Cli::try_parse_from(arguments).map_err(|error| without_passwords(error).to_string())
+    }
+
+    fn work(arguments: &[&str]) -> WorkArgs {
+        parse(arguments).unwrap().work
+    }
+
+    #[test]
+    fn without_arguments_it_takes_cpu_tasks_and_never_ends_by_itself() {
+        let cli = parse(&[]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.work.queues, [WorkerType::default()]);
+        assert_eq!((cli.work.idle_timeout, cli.work.max_runtime, cli.work.listen), (None, None, None));
+        let limits = (cli.work.drain_timeout.0, cli.work.lease);
+        assert_eq!(limits, (Duration::from_secs(30), Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn queues_are_repeated_or_listed() {
+        for arguments in [&["--queue", "gpu", "--queue", "io"][..], &["--queue=gpu,io"]] {
+            let queues = work(arguments).queues;
+            assert_eq!(queues.iter().map(WorkerType::as_str).collect::<Vec<_>>(), ["gpu", "io"]);
+        }
+        let error = parse(&["--queue", "bad name"]).unwrap_err();
+        assert!(error.contains("--queue") && error.contains("A-Z a-z 0-9"), "{error}");
+    }
+
+    #[test]
+    fn times_are_written_as_people_write_them() {
+        let work =
+            work(&["--idle-timeout", "10m", "--max-runtime=1h 30m", "--drain-timeout", "0s", "--lease=3s"]);
+        assert_eq!(work.idle_timeout, Some(Duration::from_secs(600)));
+        assert_eq!(work.max_runtime, Some(Duration::from_secs(5400)));
+        assert_eq!((work.drain_timeout.0, work.lease), (Duration::ZERO, Duration::from_secs(3)));
+    }
+
+    #[test]
+    fn wrong_times_numbers_and_addresses_are_refused_with_the_cure() {
+        for (argument, cure) in [
+            ("--idle-timeout=soon", "write for example 30s"),
+            ("--idle-timeout=0s", "more than nothing"),
+            ("--max-runtime=0s", "more than nothing"),
+            ("--lease=1s", "from 3s to 1h"),
+            ("--concurrency=0", "1..=4096"),
+            ("--listen=example", "such as 9090"),
+        ] {
+            let error = parse(&[argument]).unwrap_err();
+            assert!(error.contains(cure), "{argument}: {error}");
         }
     }
-    for missing in registry.missing_resources(resources) {
-        writeln!(std::io::stderr(), "warning: {missing}")?;
+
+    #[test]
+    fn a_port_alone_is_on_this_machine_only() {
+        assert_eq!(work(&["--listen", "9090"]).listen.unwrap().to_string(), "127.0.0.1:9090");
+        assert_eq!(work(&["--listen", "0.0.0.0:80"]).listen.unwrap().to_string(), "0.0.0.0:80");
     }
-    Ok(())
+
+    #[test]
+    fn a_wrong_url_is_refused_without_its_password() {
+        for option in ["--broker", "--store"] {
+            let error = parse(&[option, "http://somebody:secret-word@host"]).unwrap_err();
+            assert!(error.contains(option) && !error.contains("secret-word"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_listing_of_operations_stays_a_command() {
+        let json = |arguments: &[&str]| match parse(arguments).unwrap().command {
+            Some(Command::Operations { json }) => json,
+            None => panic!("it is a command"),
+        };
+        assert!(json(&["operations", "--json"]) && !json(&["operations"]));
+    }
 }

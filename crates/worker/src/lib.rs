@@ -5,17 +5,31 @@
 //! that is worth another attempt. Whatever an operation does — panic, hang, fail — becomes an
 //! outcome with evidence. This crate must never know what a flow is or how tasks travel.
 
+mod activity;
 mod attempt;
 mod cli;
 mod config;
 mod embedded;
 mod execute;
+mod failed;
+mod health;
+mod leaving;
+mod listen;
+mod logging;
+mod metrics;
+mod observed;
+mod operations;
 mod panics;
+mod pending;
 mod run;
+mod serve;
+mod session;
 mod settle;
+mod slot;
 mod unknown;
 
+pub use activity::Report;
 pub use cli::main;
 pub use config::Config;
 pub use embedded::embedded;
-pub use run::{Error, MissingResource, Report, run};
+pub use run::{Error, MissingResource, run};

@@ -1,24 +1,21 @@
-//! The slots: each takes a task, runs it, reports it, until the worker is told to stop.
+//! A worker from start to end: its slots, how they are stopped, and why they may not start.
 
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
 
-use backends::broker::{self, Delivery, Settled, TaskConsumer};
+use backends::broker::{self, TaskConsumer};
 use futures::FutureExt;
 use otaman::{Registry, Resources};
-use protocol::{Cause, RetryPolicy, Session};
+use protocol::{Session, WorkerType};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::{Activity, Report};
 use crate::config::Config;
 use crate::execute::Executor;
 use crate::panics;
-use crate::settle::{Settlement, settle};
-
-/// How many tasks a slot runs before it lets others run. Quick operations never wait for anything,
-/// so the scheduler would otherwise not get a turn.
-const TURNS: u64 = 100;
+use crate::slot::Slots;
 
 /// Why a worker did not start, or ended otherwise than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +27,9 @@ pub enum Error {
     /// Operations need resources that the worker was not given.
     #[error("missing resources, which must be given with Resources::with: {}", Listed(.0))]
     MissingResources(Vec<MissingResource>),
+    /// Others took the worker's session for dead: what it ran is theirs. It may go on with a new one.
+    #[error("the session was taken for dead by others; its tasks go to other workers")]
+    SessionLost,
     /// The broker failed.
     #[error("the broker failed while {action}")]
     Broker {
@@ -39,6 +39,18 @@ pub enum Error {
         #[source]
         source: broker::Error,
     },
+}
+
+impl Error {
+    /// What a failure of the broker in the middle of something means.
+    pub(crate) fn broker(action: &'static str) -> impl FnOnce(broker::Error) -> Self {
+        move |source| match source {
+            broker::Error::SessionLost => Self::SessionLost,
+            broker::Error::Closed | broker::Error::Server(_) | broker::Error::Keep { .. } => {
+                Self::Broker { action, source }
+            }
+        }
+    }
 }
 
 /// A resource that an operation needs and the worker was not given.
@@ -61,37 +73,12 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-/// What a worker has done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Tasks that ended with a value.
-    pub succeeded: u64,
-    /// Tasks that ended in failure for good.
-    pub failed: u64,
-    /// Attempts that failed and are to be tried again.
-    pub retried: u64,
-    /// Attempts that were handed back because the worker had to leave.
-    pub preempted: u64,
-    /// Attempts that counted for nothing, because their lease had been lost.
-    pub stale: u64,
-}
-
-impl Report {
-    fn add(&mut self, other: &Self) {
-        let Self { succeeded, failed, retried, preempted, stale } = other;
-        self.succeeded += succeeded;
-        self.failed += failed;
-        self.retried += retried;
-        self.preempted += preempted;
-        self.stale += stale;
-    }
-}
-
 /// Runs tasks until `stop` is cancelled or the broker is closed. Once stopped it leases nothing
 /// more; running tasks may finish within the drain time-out and are then handed back.
 ///
 /// # Errors
-/// If the worker is not fit to start, or the broker fails; running tasks are drained even so.
+/// If the worker is not fit to start, the broker fails, or the session is lost. Running tasks are
+/// drained even so; those of a lost session are stopped at once.
 pub async fn run(
     config: Config,
     registry: Arc<Registry>,
@@ -100,54 +87,86 @@ pub async fn run(
     session: Session,
     stop: CancellationToken,
 ) -> Result<Report, Error> {
-    if config.concurrency == 0 {
-        return Err(Error::NoSlots);
-    }
-    check_resources(&registry, &resources, &session)?;
-    panics::install();
-    let stop = stop.child_token();
+    let activity = Arc::new(Activity::new(config.concurrency));
     let cut = CancellationToken::new();
-    let executor = Executor { registry, resources, consumer, stop_grace: config.stop_grace.0 };
-    let slot =
-        Arc::new(Slot { executor, session, retry: config.retry, stop: stop.clone(), cut: cut.clone() });
-    let mut slots = JoinSet::new();
-    for _ in 0..config.concurrency {
-        slots.spawn(Arc::clone(&slot).work());
-    }
-    let mut drained = pin!(
-        async {
-            stop.cancelled().await;
-            tokio::time::sleep(config.drain_timeout.0).await;
-            cut.cancel();
+    let crew =
+        Crew { config, registry, resources, consumer, session, activity: Arc::clone(&activity), stop, cut };
+    crew.work().await?;
+    Ok(activity.report())
+}
+
+/// All that slots need for a session.
+pub(crate) struct Crew {
+    pub(crate) config: Config,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) consumer: Arc<dyn TaskConsumer>,
+    pub(crate) session: Session,
+    /// Has as many tallies as there are to be slots.
+    pub(crate) activity: Arc<Activity>,
+    /// Cancelled when nothing more is to be leased; the drain time-out begins.
+    pub(crate) stop: CancellationToken,
+    /// Cancelled when running tasks are to be handed back without waiting for that time-out.
+    pub(crate) cut: CancellationToken,
+}
+
+impl Crew {
+    /// Works until stopped.
+    pub(crate) async fn work(self) -> Result<(), Error> {
+        let Self { config, registry, resources, consumer, session, activity, stop, cut } = self;
+        if config.concurrency == 0 {
+            return Err(Error::NoSlots);
         }
-        .fuse()
-    );
-    let mut report = Report::default();
-    let mut first_error = None;
-    loop {
-        let ended = tokio::select! {
-            ended = slots.join_next() => ended,
-            () = &mut drained => continue,
-        };
-        match ended {
-            None => return first_error.map_or(Ok(report), Err),
-            Some(Ok((done, result))) => {
-                report.add(&done);
-                if let Err(error) = result {
-                    first_error.get_or_insert(error);
-                    stop.cancel();
-                }
+        check_resources(&registry, &resources, &session.worker_types)?;
+        panics::install();
+        let (stop, cut) = (stop.child_token(), cut.child_token());
+        let executor = Executor { registry, resources, consumer, stop_grace: config.stop_grace.0 };
+        let (retry, stopped, cutting) = (config.retry, stop.clone(), cut.clone());
+        let slots = Arc::new(Slots { executor, session, retry, activity, stop: stopped, cut: cutting });
+        let mut working = JoinSet::new();
+        for number in 0..config.concurrency {
+            working.spawn(Arc::clone(&slots).work(number));
+        }
+        let mut drained = pin!(
+            async {
+                stop.cancelled().await;
+                tokio::time::sleep(config.drain_timeout.0).await;
+                cut.cancel();
             }
-            Some(Err(ended)) => std::panic::resume_unwind(ended.into_panic()),
+            .fuse()
+        );
+        let mut first_error = None;
+        loop {
+            let ended = tokio::select! {
+                ended = working.join_next() => ended,
+                () = &mut drained => continue,
+            };
+            match ended {
+                None => return first_error.map_or(Ok(()), Err),
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(error))) => {
+                    stop.cancel();
+                    if matches!(error, Error::SessionLost) {
+                        // Whatever they go on to do counts for nothing.
+                        cut.cancel();
+                    }
+                    first_error.get_or_insert(error);
+                }
+                Some(Err(ended)) => std::panic::resume_unwind(ended.into_panic()),
+            }
         }
     }
 }
 
-fn check_resources(registry: &Registry, resources: &Resources, session: &Session) -> Result<(), Error> {
-    let takes_from_all = session.worker_types.is_empty();
+/// Whether the operations of these queues, or all if there are none, have what they need.
+pub(crate) fn check_resources(
+    registry: &Registry,
+    resources: &Resources,
+    queues: &[WorkerType],
+) -> Result<(), Error> {
     let missing: Vec<MissingResource> = registry
         .operations()
-        .filter(|operation| takes_from_all || session.worker_types.contains(&operation.info.worker_type))
+        .filter(|operation| queues.is_empty() || queues.contains(&operation.info.worker_type))
         .flat_map(|operation| operation.entry.needs().iter().map(move |need| (operation, need)))
         .filter(|(_, need)| !resources.contains((need.id)()))
         .map(|(operation, need)| MissingResource {
@@ -156,78 +175,4 @@ fn check_resources(registry: &Registry, resources: &Resources, session: &Session
         })
         .collect();
     if missing.is_empty() { Ok(()) } else { Err(Error::MissingResources(missing)) }
-}
-
-/// What every slot works with.
-struct Slot {
-    executor: Executor,
-    session: Session,
-    retry: RetryPolicy,
-    /// Cancelled when nothing more is to be leased.
-    stop: CancellationToken,
-    /// Cancelled when running tasks are to be handed back.
-    cut: CancellationToken,
-}
-
-impl Slot {
-    async fn work(self: Arc<Self>) -> (Report, Result<(), Error>) {
-        let mut report = Report::default();
-        let result = self.take_turns(&mut report).await;
-        (report, result)
-    }
-
-    async fn take_turns(&self, report: &mut Report) -> Result<(), Error> {
-        let consumer = &self.executor.consumer;
-        // One for all turns, so that a quick task costs no registration with the token.
-        let mut cut = pin!(self.cut.cancelled().fuse());
-        for turn in 1u64.. {
-            if self.stop.is_cancelled() {
-                break;
-            }
-            let leased = tokio::select! {
-                biased;
-                leased = consumer.lease() => leased,
-                () = self.stop.cancelled() => break,
-            };
-            let leased = leased.map_err(|source| Error::Broker { action: "leasing a task", source })?;
-            let Some(delivery) = leased else { break };
-            let ended = self.executor.execute(&delivery, cut.as_mut()).await;
-            self.report(delivery, ended, report).await?;
-            if turn % TURNS == 0 {
-                tokio::task::yield_now().await;
-            }
-        }
-        Ok(())
-    }
-
-    async fn report(
-        &self,
-        delivery: Delivery,
-        ended: crate::execute::Ended,
-        report: &mut Report,
-    ) -> Result<(), Error> {
-        let lease = delivery.lease;
-        let consumer = &self.executor.consumer;
-        let settlement = settle(delivery, ended, &self.session, &self.retry, rand::random);
-        let (settled, counter) = match settlement {
-            Settlement::Complete(outcome) => {
-                let is_success = outcome.value().is_some();
-                let counter = if is_success { &mut report.succeeded } else { &mut report.failed };
-                (consumer.complete(lease, outcome).await, counter)
-            }
-            Settlement::Retry { failed, after } => {
-                let is_preempted = failed.failure.cause == Cause::Preempted;
-                let counter = if is_preempted { &mut report.preempted } else { &mut report.retried };
-                (consumer.retry(lease, failed, after).await, counter)
-            }
-        };
-        match settled.map_err(|source| Error::Broker { action: "reporting a task", source })? {
-            Settled::Accepted => *counter += 1,
-            Settled::Stale => {
-                tracing::warn!(task = %lease.task, attempt = lease.token.attempt, "the lease was lost; the attempt counts for nothing");
-                report.stale += 1;
-            }
-        }
-        Ok(())
-    }
 }

@@ -1,5 +1,8 @@
-//! A worker at an embedded broker.
+//! Workers at a broker in memory, at one that answers as the test says, and as a program.
 
 mod attempts;
+mod pipelining;
+mod program;
+mod scripted;
 mod slots;
 mod support;

@@ -66,6 +66,18 @@ impl Default for Stage {
     }
 }
 
+impl Stage {
+    /// Waits until so many acts wait for the gate.
+    pub async fn until_waiting(&self, count: usize) {
+        let all = async {
+            while self.waiting.load(Ordering::SeqCst) != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(DEADLINE, all).await.expect("the acts wait");
+    }
+}
+
 /// Counts as waiting as long as it lives.
 struct Waiting<'a>(&'a Stage);
 
@@ -149,18 +161,11 @@ impl Bench {
 
     /// Starts a worker.
     pub fn start(&self) -> Running {
-        let registry = Registry::builder()
-            .operation::<Perform>()
-            .operation::<Echo>()
-            .operation::<Sleep>()
-            .operation::<Command>();
-        let resources = Resources::new().with(Arc::clone(&self.stage));
         let session = session();
         let consumer = Arc::new(self.broker.consumer(session.clone(), PathBuf::from(self.kept.path())));
         let stop = CancellationToken::new();
-        let registry = Arc::new(registry.build().unwrap());
-        let running =
-            worker::run(self.config.clone(), registry, Arc::new(resources), consumer, session, stop.clone());
+        let (registry, resources) = (Arc::new(registry()), Arc::new(resources(&self.stage)));
+        let running = worker::run(self.config.clone(), registry, resources, consumer, session, stop.clone());
         Running { stop, report: tokio::spawn(running) }
     }
 
@@ -193,12 +198,7 @@ impl Bench {
 
     /// Waits until so many acts wait for the gate.
     pub async fn until_waiting(&self, count: usize) {
-        let all = async {
-            while self.stage.waiting.load(Ordering::SeqCst) != count {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(DEADLINE, all).await.expect("the acts wait");
+        self.stage.until_waiting(count).await;
     }
 }
 
@@ -212,6 +212,21 @@ impl Running {
     pub async fn ended(self) -> Report {
         tokio::time::timeout(DEADLINE, self.report).await.expect("the worker ends").unwrap().unwrap()
     }
+}
+
+/// All operations of the tests.
+pub fn registry() -> Registry {
+    let registry = Registry::builder()
+        .operation::<Perform>()
+        .operation::<Echo>()
+        .operation::<Sleep>()
+        .operation::<Command>();
+    registry.build().unwrap()
+}
+
+/// What they need.
+pub fn resources(stage: &Arc<Stage>) -> Resources {
+    Resources::new().with(Arc::clone(stage))
 }
 
 pub fn session() -> Session {

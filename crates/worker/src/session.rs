@@ -1,0 +1,127 @@
+//! One session of the worker program: from its announcement to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backends::distributed::{Distributed, RemoteConsumer, Standing};
+use otaman::{Registry, Resources};
+use protocol::{Session, SessionId};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
+
+use crate::config::Config;
+use crate::failed::Failed;
+use crate::observed::Observed;
+use crate::operations;
+use crate::run::{Crew, Error};
+
+/// How often it is looked whether the session is still ours.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long the servers may take to be told how tasks have ended.
+pub(crate) const TELLING: Duration = Duration::from_secs(30);
+/// Far enough off to be no limit.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// What all sessions of a worker have in common.
+pub(crate) struct Sessions {
+    pub(crate) distributed: Distributed,
+    pub(crate) config: Config,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) resources: Arc<Resources>,
+    pub(crate) observed: Arc<Observed>,
+    /// Where operations run: not where signals are heard and health is told.
+    pub(crate) operations: Handle,
+}
+
+/// How a session ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// In order: the worker leaves.
+    Left,
+    /// Others took it for dead. A new one may begin.
+    Lost,
+}
+
+impl Sessions {
+    /// Starts a session.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub(crate) async fn start(&self) -> Result<(Session, Arc<RemoteConsumer>), Failed> {
+        let announcement = operations::announcement(&self.registry);
+        let announced = self.distributed.control().announce(&announcement).await?;
+        let session = Session {
+            id: SessionId::from_uuid(uuid::Uuid::new_v4()),
+            node: self.observed.node.clone(),
+            pid: std::process::id(),
+            worker_types: self.observed.queues.clone(),
+            concurrency: self.config.concurrency as u32,
+            lease: self.observed.lease,
+        };
+        let consumer = self.distributed.consumer(session.clone(), Some(announced)).await?;
+        self.observed.begin_session(Arc::clone(consumer.vitals()));
+        tracing::debug!(session = %session.id, "a session has started");
+        Ok((session, consumer))
+    }
+
+    /// Works for a session until the worker leaves, or the session is lost.
+    pub(crate) async fn work(
+        &self,
+        session: Session,
+        consumer: Arc<RemoteConsumer>,
+    ) -> Result<Ended, Failed> {
+        let leaving = &self.observed.leaving;
+        let (stop, cut) = (leaving.stop.child_token(), leaving.cut.child_token());
+        let crew = Crew {
+            config: self.config.clone(),
+            registry: Arc::clone(&self.registry),
+            resources: Arc::clone(&self.resources),
+            consumer: Arc::clone(&consumer) as _,
+            session,
+            activity: Arc::clone(&self.observed.activity),
+            stop: stop.clone(),
+            cut: cut.clone(),
+        };
+        let mut working = self.operations.spawn(crew.work());
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut is_leaving, mut is_lost) = (false, false);
+        let mut limit = NEVER;
+        let mut deadline = Instant::now() + NEVER;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut working => break ended,
+                () = leaving.stop.cancelled(), if !is_leaving => {
+                    is_leaving = true;
+                    consumer.drain();
+                    limit = self.config.drain_timeout.0 + self.config.stop_grace.0 + TELLING;
+                    deadline = deadline.min(Instant::now() + limit);
+                }
+                _ = look.tick(), if !is_lost => {
+                    if consumer.vitals().standing() == Standing::Ended {
+                        is_lost = true;
+                        stop.cancel();
+                        // Others run them by now.
+                        cut.cancel();
+                        limit = self.config.stop_grace.0 + TELLING;
+                        deadline = deadline.min(Instant::now() + limit);
+                    }
+                }
+                () = sleep_until(deadline) => {
+                    consumer.abandon();
+                    return Err(Failed::Stuck(limit));
+                }
+            }
+        };
+        match ended.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())) {
+            Ok(()) if !is_lost => {}
+            Ok(()) | Err(Error::SessionLost) => is_lost = true,
+            Err(error) => return Err(Failed::Work(error)),
+        }
+        match timeout(TELLING, consumer.close()).await {
+            Ok(()) if is_lost => Ok(Ended::Lost),
+            Ok(()) => Ok(Ended::Left),
+            Err(_) => Err(Failed::Untold(TELLING)),
+        }
+    }
+}
