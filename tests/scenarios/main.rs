@@ -2,6 +2,8 @@
 
 mod architecture;
 mod commands;
+#[cfg(feature = "live")]
+mod distributed;
 mod examples;
 mod interrupts;
 mod resume;

@@ -4,14 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use backends::distributed::Options;
 use clap::builder::styling::Styles;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
-use protocol::ExecutionId;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::args::{
+    DeadArgs, ExecuteArgs, ExecutionArgs, ExecutionsArgs, ExplainArgs, FetchArgs, ListArgs, OperationsArgs,
+    PlanArgs, RetryArgs, SpecArgs,
+};
 use crate::commands::{self, Stop};
 use crate::embedded::StartWorker;
 
 /// Expand the flows of a spec, run their tasks, remember every outcome.
+///
+/// With --broker and --store (or AMQP_URL and REDIS_URL) tasks run on all workers that use the same
+/// servers; without them they run in this process, and nothing else is needed.
 #[derive(Debug, Parser)]
 #[command(
     name = "coordinator",
@@ -30,15 +37,22 @@ struct Cli {
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
-    /// Where executions are remembered [default: otaman below $XDG_STATE_HOME or ~/.local/state]
+    /// Where executions without servers are remembered
+    /// [default: otaman below $XDG_STATE_HOME or ~/.local/state]
     #[arg(long, global = true, env = "OTAMAN_STATE_DIR", value_name = "DIR", hide_env_values = true)]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Use no servers, although AMQP_URL and REDIS_URL name some
+    #[arg(long, global = true)]
+    pub(crate) embedded: bool,
     /// Say more on standard error; twice for each task. OTAMAN_LOG=filter decides finely
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Show no progress and no notes; results and errors only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+    // Last, since its heading holds for what follows.
+    #[command(flatten)]
+    pub(crate) servers: Options,
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,101 +69,33 @@ enum Command {
     Operations(OperationsArgs),
     /// Look at executions, running and past
     Executions(ExecutionsArgs),
+    /// Stop an execution for good: what waits is never run, what runs may finish
+    ///
+    /// It holds from whatever machine it is said, also while no worker and no coordinator is up. The
+    /// execution can be taken up again by `coordinator execute --resume ID`.
+    Cancel(ExecutionArgs),
+    /// Start no more tasks of an execution until `resume`; what runs may finish
+    Pause(ExecutionArgs),
+    /// Start the tasks of a paused execution again
+    ///
+    /// An execution that no coordinator runs is taken up by `coordinator execute --resume ID`.
+    Resume(ExecutionArgs),
+    /// Try the dead tasks of an execution again, with fresh budgets, and go on with what depends on them
+    Retry(RetryArgs),
+    /// Look at dead tasks with their evidence, and try them again
+    Dead(DeadArgs),
+    /// Say why an execution, or one of its tasks, is not running
+    Explain(ExplainArgs),
+    /// List the workers that are alive
+    Workers(ListArgs),
+    /// List what waits in the queues
+    Queues(ListArgs),
+    /// Get a file that was kept for a task's result, by the URL in the result
+    Fetch(FetchArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
-    },
-}
-
-/// A spec and its variables.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct SpecArgs {
-    /// The spec, a JSON file; - for standard input
-    pub(crate) spec: PathBuf,
-    /// Value of a variable of the spec, as JSON or else as text; may be repeated
-    #[arg(long = "var", value_name = "NAME=VALUE")]
-    pub(crate) variables: Vec<String>,
-}
-
-/// `coordinator execute`
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ExecuteArgs {
-    /// The spec, a JSON file; - for standard input. With --resume it may be left out
-    pub(crate) spec: Option<PathBuf>,
-    /// Value of a variable of the spec, as JSON or else as text; may be repeated
-    #[arg(long = "var", value_name = "NAME=VALUE")]
-    pub(crate) variables: Vec<String>,
-    /// Name of the execution [default: made from the spec's file name]
-    #[arg(long, value_name = "ID", conflicts_with = "resume")]
-    pub(crate) id: Option<ExecutionId>,
-    /// Go on with this execution: what succeeded is not run again
-    #[arg(long, value_name = "ID")]
-    pub(crate) resume: Option<ExecutionId>,
-    /// Tasks run at once by this process [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    pub(crate) workers: Option<u32>,
-    /// Flows are asked for more only while fewer tasks than this are unfinished
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
-    pub(crate) max_in_flight: u32,
-    /// What a task that failed for good means to the rest [default: stop]
-    #[arg(long, value_name = "POLICY", value_enum)]
-    pub(crate) on_failure: Option<OnFailure>,
-    /// Print one JSON document with counts, result and failures instead of the result alone
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// What a dead task means to the rest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OnFailure {
-    /// Start nothing more; running tasks finish
-    Stop,
-    /// Go on with what does not depend on it
-    Continue,
-}
-
-/// `coordinator plan`
-#[derive(Debug, Clone, Args)]
-pub(crate) struct PlanArgs {
-    #[command(flatten)]
-    pub(crate) spec: SpecArgs,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `coordinator operations`
-#[derive(Debug, Clone, Args)]
-pub(crate) struct OperationsArgs {
-    /// Show one, with its arguments
-    pub(crate) name: Option<String>,
-    /// Only those that have this tag; repeated: that have all of them
-    #[arg(long = "tag", value_name = "TAG")]
-    pub(crate) tags: Vec<String>,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// `coordinator executions`
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ExecutionsArgs {
-    #[command(subcommand)]
-    pub(crate) command: Option<ExecutionsCommand>,
-    /// Print JSON
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Clone, Subcommand)]
-pub(crate) enum ExecutionsCommand {
-    /// List executions, newest first
-    List,
-    /// Show one, with its failures and their evidence
-    Show {
-        /// The execution
-        id: ExecutionId,
     },
 }
 
@@ -181,9 +127,18 @@ pub fn main(start_worker: impl StartWorker) -> ExitCode {
         Command::Execute(args) => commands::execute::run(common, args, Arc::new(start_worker)),
         Command::Plan(args) => commands::plan::run(common, &args),
         Command::Validate(args) => commands::validate::run(common, &args),
-        Command::Schema => commands::schema::run(),
-        Command::Operations(args) => commands::operations::run(&args),
+        Command::Schema => commands::schema::run(common),
+        Command::Operations(args) => commands::operations::run(common, &args),
         Command::Executions(args) => commands::executions::run(common, &args),
+        Command::Cancel(args) => commands::cancel::run(common, &args),
+        Command::Pause(args) => commands::pause::pause(common, &args),
+        Command::Resume(args) => commands::pause::unpause(common, &args),
+        Command::Retry(args) => commands::retry::run(common, args, Arc::new(start_worker)),
+        Command::Dead(args) => commands::dead::run(common, args, Arc::new(start_worker)),
+        Command::Explain(args) => commands::explain::run(common, &args),
+        Command::Workers(args) => commands::workers::run(common, &args),
+        Command::Queues(args) => commands::queues::run(common, &args),
+        Command::Fetch(args) => commands::fetch::run(common, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "coordinator", &mut script);
@@ -191,4 +146,45 @@ pub fn main(start_worker: impl StartWorker) -> ExitCode {
         }
     };
     result.unwrap_or_else(Stop::report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    fn parse(arguments: &[&str]) -> Cli {
+        Cli::try_parse_from([&["coordinator"], arguments].concat()).unwrap()
+    }
+
+    #[test]
+    fn json_is_asked_for_in_two_ways_and_at_any_level() {
+        for arguments in [
+            &["executions", "--json"][..],
+            &["executions", "-o", "json"],
+            &["executions", "show", "x", "--json"],
+            &["executions", "--json", "show", "x"],
+            &["executions", "show", "x", "--output", "json"],
+        ] {
+            let Command::Executions(args) = parse(arguments).command else { panic!("{arguments:?}") };
+            assert!(args.output.is_json(), "{arguments:?}");
+        }
+        let Command::Executions(args) = parse(&["executions", "-o", "table"]).command else { panic!() };
+        assert!(!args.output.is_json());
+    }
+
+    #[test]
+    fn servers_may_be_named_before_and_after_the_command() {
+        for arguments in [
+            &["--broker", "amqp://one:secret@host", "workers"][..],
+            &["workers", "--broker", "amqp://one:secret@host"],
+        ] {
+            let broker = parse(arguments).common.servers.broker.expect("it is named");
+            assert!(!format!("{broker} {broker:?}").contains("secret"));
+        }
+    }
 }

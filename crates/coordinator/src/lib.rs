@@ -3,6 +3,7 @@
 //! The [`engine`] decides and is pure; everything around it moves values. This crate must never
 //! know how a worker runs an operation: it hands tasks to a broker and hears of outcomes.
 
+mod args;
 mod cli;
 mod commands;
 mod display;

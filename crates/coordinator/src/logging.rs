@@ -15,7 +15,8 @@ pub(crate) fn start(verbose: u8, quiet: bool) {
         (false, 2) => "debug",
         (false, _) => "trace",
     };
-    let filter = EnvFilter::try_from_env("OTAMAN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let wanted = std::env::var("OTAMAN_LOG").ok().filter(|filter| EnvFilter::try_new(filter).is_ok());
+    let filter = with_payloads_hidden(wanted.as_deref().unwrap_or(default));
     // A second start in one process, as in tests, keeps the first.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -23,4 +24,13 @@ pub(crate) fn start(verbose: u8, quiet: bool) {
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_target(false)
         .try_init();
+}
+
+/// The broker's client logs whole messages, which whatever the user asks for do not belong into logs.
+fn with_payloads_hidden(filter: &str) -> EnvFilter {
+    let filter = EnvFilter::new(filter);
+    backends::rabbitmq::LOG_FILTER
+        .split(',')
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter, EnvFilter::add_directive)
 }

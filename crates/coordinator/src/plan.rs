@@ -8,7 +8,7 @@ use std::task::Poll;
 use backends::store::{self, Checkpoint};
 use otaman::driver::{Item, Node, Pull, RunningFlow, Settlement, Sink, Step};
 use otaman::{FlowCall, Resolve};
-use protocol::{FlowId, IdMap, OperationName, WorkerType};
+use protocol::{FlowId, IdMap, OperationName, Task, TaskId, WorkerType};
 use serde::Serialize;
 
 use crate::seen::Seen;
@@ -51,45 +51,24 @@ pub async fn plan(
     resolver: &Arc<dyn Resolve>,
     checkpoint: Option<&dyn Checkpoint>,
 ) -> Result<Plan, store::Error> {
-    let mut planner = Planner {
-        checkpoint,
-        seen: Seen::default(),
-        counts: BTreeMap::new(),
-        plan: Plan::default(),
-        ended: IdMap::default(),
-    };
-    // Depth first, with a stack of our own: a flow goes on when those that it yielded are walked.
-    let mut stack = vec![Frame::start(root, None, resolver)];
-    while let Some(frame) = stack.last_mut() {
-        if let Some((call, sink)) = frame.children.pop() {
-            if let Some(known) = planner.ended.get(&call.id) {
-                sink.tell(known);
-                continue;
-            }
-            if stack.iter().any(|above| above.id == call.id) {
-                planner.plan.failing.push(format!("{} ({}) is yielded by itself", call.name, call.id));
-                continue;
-            }
-            stack.push(Frame::start(call, Some(sink), resolver));
-            continue;
-        }
-        let step = poll_fn(|context| match frame.flow.pull(context.waker()) {
-            Pull::Step(step) => Poll::Ready(step),
-            Pull::Stalled => Poll::Pending,
-        });
-        match step.await {
-            Step::Yield(items) => {
-                let flows = planner.count(items).await?;
-                frame.children.extend(flows.into_iter().rev());
-            }
-            Step::WaitAll | Step::WaitFor(_) => {}
-            Step::Done(result) => {
-                let frame = stack.pop().expect("the frame that was asked is on the stack");
-                planner.end(frame, result);
-            }
-        }
-    }
+    let mut planner = Planner::new(checkpoint, None);
+    planner.walk(root, resolver).await?;
     Ok(planner.finish())
+}
+
+/// Walks a flow until it has yielded a certain task, or so many others; gives that task.
+///
+/// # Errors
+/// If the checkpoint cannot be read.
+pub async fn find(
+    root: FlowCall,
+    resolver: &Arc<dyn Resolve>,
+    task: TaskId,
+    most: u64,
+) -> Result<Option<Arc<Task>>, store::Error> {
+    let mut planner = Planner::new(None, Some(Search { task, left: most, found: None }));
+    planner.walk(root, resolver).await?;
+    Ok(planner.search.and_then(|search| search.found))
 }
 
 struct Frame {
@@ -110,6 +89,7 @@ impl Frame {
 
 struct Planner<'a> {
     checkpoint: Option<&'a dyn Checkpoint>,
+    search: Option<Search>,
     seen: Seen,
     counts: BTreeMap<(OperationName, WorkerType), (u64, u64)>,
     plan: Plan,
@@ -117,7 +97,77 @@ struct Planner<'a> {
     ended: IdMap<FlowId, Settlement>,
 }
 
-impl Planner<'_> {
+/// A certain task that is looked for.
+struct Search {
+    task: TaskId,
+    /// How many others may still be met.
+    left: u64,
+    found: Option<Arc<Task>>,
+}
+
+impl Search {
+    fn is_over(&self) -> bool {
+        self.found.is_some() || self.left == 0
+    }
+
+    fn meet(&mut self, task: &Arc<Task>) {
+        self.left = self.left.saturating_sub(1);
+        if task.id == self.task {
+            self.found = Some(Arc::clone(task));
+        }
+    }
+}
+
+impl<'a> Planner<'a> {
+    fn new(checkpoint: Option<&'a dyn Checkpoint>, search: Option<Search>) -> Self {
+        Self {
+            checkpoint,
+            search,
+            seen: Seen::default(),
+            counts: BTreeMap::new(),
+            plan: Plan::default(),
+            ended: IdMap::default(),
+        }
+    }
+
+    async fn walk(&mut self, root: FlowCall, resolver: &Arc<dyn Resolve>) -> Result<(), store::Error> {
+        // Depth first, with a stack of our own: a flow goes on when those that it yielded are walked.
+        let mut stack = vec![Frame::start(root, None, resolver)];
+        while let Some(frame) = stack.last_mut() {
+            if self.search.as_ref().is_some_and(Search::is_over) {
+                break;
+            }
+            if let Some((call, sink)) = frame.children.pop() {
+                if let Some(known) = self.ended.get(&call.id) {
+                    sink.tell(known);
+                    continue;
+                }
+                if stack.iter().any(|above| above.id == call.id) {
+                    self.plan.failing.push(format!("{} ({}) is yielded by itself", call.name, call.id));
+                    continue;
+                }
+                stack.push(Frame::start(call, Some(sink), resolver));
+                continue;
+            }
+            let step = poll_fn(|context| match frame.flow.pull(context.waker()) {
+                Pull::Step(step) => Poll::Ready(step),
+                Pull::Stalled => Poll::Pending,
+            });
+            match step.await {
+                Step::Yield(items) => {
+                    let flows = self.count(items).await?;
+                    frame.children.extend(flows.into_iter().rev());
+                }
+                Step::WaitAll | Step::WaitFor(_) => {}
+                Step::Done(result) => {
+                    let frame = stack.pop().expect("the frame that was asked is on the stack");
+                    self.end(frame, result);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Counts tasks and tells what is known of them; gives back the flows.
     async fn count(&mut self, items: Vec<Item>) -> Result<Vec<(FlowCall, Sink)>, store::Error> {
         let mut tasks = Vec::new();
@@ -127,6 +177,9 @@ impl Planner<'_> {
                 Node::Task(task) => tasks.push((task, item.sink)),
                 Node::Flow(call) => flows.push((call, item.sink)),
             }
+        }
+        if let Some(search) = &mut self.search {
+            tasks.iter().for_each(|(task, _)| search.meet(task));
         }
         let ids: Vec<_> = tasks.iter().map(|(task, _)| task.id).collect();
         let recalled = match self.checkpoint {

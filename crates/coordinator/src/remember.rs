@@ -3,25 +3,57 @@
 use std::sync::Arc;
 
 use backends::store::{self, Checkpoint};
-use protocol::TaskId;
+use protocol::{IdSet, TaskId};
 
 use crate::engine::{ChildNode, Known, PlannedStep};
 use crate::seen::Seen;
+
+/// Which tasks that died in earlier runs are tried again, with a fresh budget.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Anew {
+    /// All of them.
+    #[default]
+    All,
+    /// These only; the others stay dead.
+    Only(IdSet<TaskId>),
+}
+
+impl Anew {
+    fn contains(&self, task: TaskId) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(tasks) => tasks.contains(&task),
+        }
+    }
+}
 
 /// Looks up yielded tasks in the checkpoint.
 pub(crate) struct Memory {
     checkpoint: Arc<dyn Checkpoint>,
     incarnation: u32,
+    anew: Anew,
     /// Tasks of earlier runs that this run has met; only these need remembering here, since what
     /// this run records carries its incarnation.
     reused: Seen,
+    /// Dead tasks that this run tries again.
+    revived: IdSet<TaskId>,
+    /// Those of them that nobody has been told of yet.
+    newly_revived: Vec<TaskId>,
     wanted: Vec<TaskId>,
 }
 
 impl Memory {
-    pub(crate) fn new(checkpoint: Arc<dyn Checkpoint>) -> Self {
+    pub(crate) fn new(checkpoint: Arc<dyn Checkpoint>, anew: Anew) -> Self {
         let incarnation = checkpoint.record().incarnation;
-        Self { checkpoint, incarnation, reused: Seen::default(), wanted: Vec::new() }
+        Self {
+            checkpoint,
+            incarnation,
+            anew,
+            reused: Seen::default(),
+            revived: IdSet::default(),
+            newly_revived: Vec::new(),
+            wanted: Vec::new(),
+        }
     }
 
     /// Fills in what is known of each yielded task.
@@ -44,13 +76,22 @@ impl Memory {
                 *known = match recalled.next().flatten() {
                     None => Known::New,
                     Some(found) if found.incarnation == self.incarnation => Known::Settled(found.outcome),
-                    // What died in an earlier run is tried again with a fresh budget.
-                    Some(found) if found.outcome.value().is_none() => Known::New,
+                    Some(found) if found.outcome.value().is_none() && self.anew.contains(task.id) => {
+                        if self.revived.insert(task.id) {
+                            self.newly_revived.push(task.id);
+                        }
+                        Known::New
+                    }
                     Some(found) if self.reused.insert(task.id) => Known::Reused(found.outcome),
                     Some(found) => Known::Settled(found.outcome),
                 };
             }
         }
         Ok(())
+    }
+
+    /// Dead tasks of earlier runs that were met since the last call and are tried again.
+    pub(crate) fn take_revived(&mut self) -> Vec<TaskId> {
+        std::mem::take(&mut self.newly_revived)
     }
 }

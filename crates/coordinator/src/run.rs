@@ -6,14 +6,18 @@ use std::time::{Duration, Instant, SystemTime};
 
 use backends::broker::{self, News, Receipt, TaskProducer};
 use backends::store::{self, Checkpoint, Entry};
+use futures::future::BoxFuture;
 use otaman::{FlowCall, Resolve};
-use protocol::{ExecutionRecord, FlowId, OperationName, Status, Task, to_unix_micros};
+use protocol::{
+    Counts, ExecutionId, ExecutionRecord, FlowId, OperationName, Status, Task, TaskId, to_unix_micros,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::engine::{Conclusion, Effect, Engine, FlowFailure, Input, Policy, Tally};
 use crate::expand::Expander;
 use crate::journal::Journal;
+pub use crate::remember::Anew;
 use crate::remember::Memory;
 
 /// Tasks are handed to the broker when so many have gathered, or when there is nothing else to do.
@@ -32,11 +36,31 @@ const MAX_DEAD: usize = 1_000;
 pub enum Error {
     /// The store failed.
     #[error("cannot go on without the store")]
-    Store(#[from] store::Error),
+    Store(#[source] store::Error),
     /// The broker failed.
     #[error("cannot go on without the broker")]
     Broker(#[from] broker::Error),
+    /// Another coordinator goes on with the execution.
+    #[error("another coordinator has taken over: execution {id} is being run by {owner}")]
+    TakenOver {
+        /// The execution.
+        id: ExecutionId,
+        /// Who has it now, for people.
+        owner: String,
+    },
 }
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Busy { id, owner } => Self::TakenOver { id, owner },
+            other => Self::Store(other),
+        }
+    }
+}
+
+/// Tells the broker that tasks which ended in earlier runs are to run once more.
+pub type Revive = Box<dyn Fn(Vec<TaskId>) -> BoxFuture<'static, Result<(), broker::Error>> + Send + Sync>;
 
 /// What an execution runs with.
 pub struct Parts {
@@ -52,6 +76,10 @@ pub struct Parts {
     pub checkpoint: Arc<dyn Checkpoint>,
     /// What is to be remembered of the execution, as of now.
     pub record: ExecutionRecord,
+    /// Which dead tasks of earlier runs are tried again.
+    pub anew: Anew,
+    /// For a broker that remembers by itself how tasks ended.
+    pub revive: Option<Revive>,
 }
 
 /// What a user may ask of a running execution.
@@ -59,6 +87,10 @@ pub struct Parts {
 pub enum Command {
     /// Start nothing new; what runs may finish.
     Cancel,
+    /// Hand no more tasks to the broker until told to go on.
+    Pause,
+    /// Go on after a pause.
+    Unpause,
 }
 
 /// How far an execution is.
@@ -70,6 +102,10 @@ pub struct Progress {
     pub elapsed: Duration,
     /// Whether it stops: nothing new is started.
     pub is_stopping: bool,
+    /// Whether a user has paused it.
+    pub is_paused: bool,
+    /// What keeps tasks from being handed on at present, if anything.
+    pub trouble: Option<String>,
     /// Flows that are not done.
     pub live_flows: usize,
     /// Tasks of each operation that flows have said they will yield.
@@ -112,7 +148,7 @@ pub async fn run(
         // In this order, so that what comes rarely is not starved by what comes all the time.
         tokio::select! {
             biased;
-            Some(Command::Cancel) = commands.recv() => driver.apply(Input::Cancel),
+            Some(command) = commands.recv() => driver.obey(command),
             _ = tick.tick() => driver.tick().await?,
             recorded = driver.journal.recorded() => driver.recorded(recorded?).await?,
             news = driver.producer.news() => driver.heard(news?),
@@ -120,6 +156,8 @@ pub async fn run(
             () = tokio::task::yield_now(), if has_more => {}
         }
     };
+    // Whoever has something to say from now on is told that it is too late.
+    drop(commands);
     driver.finish(conclusion).await
 }
 
@@ -137,6 +175,10 @@ struct Driver {
     conclusion: Option<Conclusion>,
     dead: Vec<Entry>,
     receipts: Receipts,
+    revive: Option<Revive>,
+    is_paused: bool,
+    /// Whether the last note of progress did not reach the store.
+    has_missed_note: bool,
     ticks: u32,
     started: Instant,
 }
@@ -147,7 +189,7 @@ impl Driver {
         let mut driver = Self {
             engine: Engine::new(parts.policy),
             expander: Expander::new(parts.resolver, waker),
-            memory: Memory::new(Arc::clone(&parts.checkpoint)),
+            memory: Memory::new(Arc::clone(&parts.checkpoint), parts.anew),
             journal: Journal::start(Arc::clone(&parts.checkpoint)),
             producer: parts.producer,
             checkpoint: parts.checkpoint,
@@ -158,6 +200,9 @@ impl Driver {
             conclusion: None,
             dead: Vec::new(),
             receipts: Receipts::default(),
+            revive: parts.revive,
+            is_paused: false,
+            has_missed_note: false,
             ticks: 0,
             started: Instant::now(),
         };
@@ -171,6 +216,14 @@ impl Driver {
         self.effects.extend(self.engine.apply(input, Instant::now()));
     }
 
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::Cancel => self.apply(Input::Cancel),
+            Command::Pause => self.is_paused = true,
+            Command::Unpause => self.is_paused = false,
+        }
+    }
+
     /// Does what the engine has asked for, and what follows from that; of very much only a part, since
     /// a flow may yield without end what is known already.
     async fn perform(&mut self) -> Result<(), Error> {
@@ -181,6 +234,7 @@ impl Driver {
                     None => self.apply(Input::Stalled { flow }),
                     Some(mut step) => {
                         self.memory.fill(&mut step).await?;
+                        self.revive().await?;
                         self.apply(Input::Planned { flow, step });
                     }
                 },
@@ -205,17 +259,28 @@ impl Driver {
         self.publish().await
     }
 
+    /// Must come before the tasks are published: the broker would only repeat how they ended.
+    async fn revive(&mut self) -> Result<(), Error> {
+        let revived = self.memory.take_revived();
+        if let Some(revive) = &self.revive
+            && !revived.is_empty()
+        {
+            revive(revived).await?;
+        }
+        Ok(())
+    }
+
     async fn publish(&mut self) -> Result<(), Error> {
-        if !self.to_publish.is_empty() {
+        if !self.to_publish.is_empty() && !self.is_paused {
             self.producer.publish(std::mem::take(&mut self.to_publish)).await?;
         }
         Ok(())
     }
 
     async fn withdraw(&mut self) -> Result<(), Error> {
-        // What was asked to be published before must be there to be taken back.
-        self.publish().await?;
-        let ids = self.producer.withdraw().await?;
+        // What the broker has not been given yet need not be asked back.
+        let mut ids: Vec<TaskId> = self.to_publish.drain(..).map(|task| task.id).collect();
+        ids.extend(self.producer.withdraw().await?);
         if !ids.is_empty() {
             self.apply(Input::Withdrawn(ids));
         }
@@ -246,7 +311,7 @@ impl Driver {
         self.show();
         self.ticks += 1;
         if self.ticks.is_multiple_of(TICKS_PER_NOTE) {
-            self.checkpoint.show_progress(counts).await?;
+            self.note(counts).await?;
             // News of nothing but repeated outcomes has nothing to wait for.
             if let Some(receipt) = self.receipts.recorded(0) {
                 self.producer.acknowledge(receipt).await?;
@@ -259,11 +324,28 @@ impl Driver {
         Ok(())
     }
 
+    /// Notes progress for others. A store that is away for a while is no reason to stop: what must
+    /// be recorded is not lost by it.
+    async fn note(&mut self, counts: Counts) -> Result<(), Error> {
+        match self.checkpoint.show_progress(counts).await {
+            Ok(()) => self.has_missed_note = false,
+            Err(error @ store::Error::Busy { .. }) => return Err(error.into()),
+            Err(error) => {
+                if !std::mem::replace(&mut self.has_missed_note, true) {
+                    tracing::warn!(execution = %self.record.id, error = &error as &dyn std::error::Error, "cannot show progress to others; trying again");
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn show(&self) {
         self.progress.send_replace(Progress {
             tally: self.engine.tally().clone(),
             elapsed: self.started.elapsed(),
             is_stopping: self.engine.is_stopping(),
+            is_paused: self.is_paused,
+            trouble: self.producer.trouble(),
             live_flows: self.expander.live_flows(),
             expected: self.expander.expected().clone(),
         });
@@ -286,7 +368,12 @@ impl Driver {
         let describe =
             |failed: &FlowFailure| format!("{} ({}): {}", failed.name, failed.flow, failed.failure.summary());
         record.flow_failures = self.engine.flow_failures().iter().map(describe).collect();
+        let id = record.id.clone();
         self.checkpoint.update(record).await?;
+        if let Err(error) = self.producer.end().await {
+            // What is left then is done by the next run, or given up by the broker after a while.
+            tracing::warn!(execution = %id, error = &error as &dyn std::error::Error, "cannot clear what is left of the execution in the broker; nothing is lost");
+        }
         let flow_failures = self.engine.flow_failures().to_vec();
         Ok(Report { conclusion, tally, elapsed, dead: self.dead, flow_failures })
     }

@@ -3,48 +3,49 @@
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context as _;
-use backends::store::{Store as _, View};
-use protocol::{ExecutionId, Status, to_unix_micros};
+use backends::store::View;
+use protocol::{ExecutionId, to_unix_micros};
 use serde::Serialize;
 
-use super::{Stop, input, print, print_json, resume_command};
-use crate::cli::{Common, ExecutionsArgs, ExecutionsCommand};
+use super::again::{command, resume_command};
+use super::backend::Backend;
+use super::{Stop, print, print_json, standing};
+use crate::args::{ExecutionsArgs, ExecutionsCommand};
+use crate::cli::Common;
 use crate::display::{Evidence, ago, counted, length, moment, table};
 
 pub(crate) fn run(common: &Common, args: &ExecutionsArgs) -> Result<ExitCode, Stop> {
-    let store = input::store(common)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting")?;
+    let backend = Backend::open(common)?;
+    let control = backend.control();
     match &args.command {
         None | Some(ExecutionsCommand::List) => {
-            let views = runtime.block_on(store.list())?;
-            if args.json {
-                print_json(&views.iter().map(|view| Shown::of(view, false)).collect::<Vec<_>>())?;
+            let views = backend.block_on(backend.store().list())?;
+            let mut looks = Vec::with_capacity(views.len());
+            for view in views {
+                let flags = backend.block_on(standing::flags(control.as_ref(), &view))?;
+                looks.push(Look { status: standing::status(&view, flags), view });
+            }
+            if args.output.is_json() {
+                print_json(&looks.iter().map(|look| Shown::of(look, false)).collect::<Vec<_>>())?;
             } else {
-                list(&views)?;
+                list(&looks)?;
             }
         }
         Some(ExecutionsCommand::Show { id }) => {
-            let view = match runtime.block_on(store.view(id)) {
-                Err(backends::store::Error::Unknown { .. }) => {
-                    let problem = format!("error: no execution is named {id}; see `coordinator executions`");
-                    return Err(Stop::Usage(problem));
-                }
-                other => other?,
-            };
-            let shown = Shown::of(&view, true);
-            if args.json { print_json(&shown)? } else { show(&view, &shown, &resume_command(common, id))? }
+            let view = backend.view(id)?;
+            let flags = backend.block_on(standing::flags(control.as_ref(), &view))?;
+            let look = Look { status: standing::status(&view, flags), view };
+            let shown = Shown::of(&look, true);
+            if args.output.is_json() { print_json(&shown)? } else { show(&look.view, &shown, common)? }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The word for where an execution is; one that was killed is still recorded as running.
-fn status(view: &View) -> &'static str {
-    match (view.record.status, &view.owner) {
-        (Status::Running, None) => "interrupted",
-        (status, _) => status.as_str(),
-    }
+/// An execution and the word for where it is.
+struct Look {
+    view: View,
+    status: &'static str,
 }
 
 /// Time spent running; while it runs, up to now.
@@ -77,15 +78,15 @@ struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    fn of(view: &'a View, is_whole: bool) -> Self {
-        let record = &view.record;
+    fn of(look: &'a Look, is_whole: bool) -> Self {
+        let (view, record) = (&look.view, &look.view.record);
         let failures = || {
             let tasks = view.dead.iter().filter_map(Evidence::of_task);
             tasks.chain(record.flow_failures.iter().map(|text| Evidence::of_flow(text))).collect()
         };
         Self {
             execution_id: &record.id,
-            status: status(view),
+            status: look.status,
             source: &record.source,
             created_at: moment(record.created_at_us),
             updated_at: moment(record.updated_at_us),
@@ -99,12 +100,12 @@ impl<'a> Shown<'a> {
     }
 }
 
-fn list(views: &[View]) -> Result<(), Stop> {
-    let rows = views.iter().map(|view| {
-        let record = &view.record;
+fn list(looks: &[Look]) -> Result<(), Stop> {
+    let rows = looks.iter().map(|look| {
+        let (view, record) = (&look.view, &look.view.record);
         [
             record.id.to_string(),
-            status(view).to_owned(),
+            look.status.to_owned(),
             format!("{}/{}", record.counts.succeeded, record.counts.expanded),
             record.counts.failed.to_string(),
             length(elapsed(view)),
@@ -116,7 +117,7 @@ fn list(views: &[View]) -> Result<(), Stop> {
     print(|out| writeln!(out, "{text}"))
 }
 
-fn show(view: &View, shown: &Shown<'_>, resume_command: &str) -> Result<(), Stop> {
+fn show(view: &View, shown: &Shown<'_>, common: &Common) -> Result<(), Stop> {
     let counts = &shown.tasks;
     print(|out| {
         writeln!(out, "execution: {}", shown.execution_id)?;
@@ -142,7 +143,10 @@ fn show(view: &View, shown: &Shown<'_>, resume_command: &str) -> Result<(), Stop
             writeln!(out, "\n{}", evidence.to_text())?;
         }
         if matches!(shown.status, "interrupted" | "failed" | "cancelled") {
-            writeln!(out, "\ngo on with: {resume_command}")?;
+            writeln!(out, "\ngo on with: {}", resume_command(common, shown.execution_id))?;
+        }
+        if shown.status == "paused" {
+            writeln!(out, "\ngo on with: {}", command(common, &format!("resume {}", shown.execution_id)))?;
         }
         Ok(())
     })

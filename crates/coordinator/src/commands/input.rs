@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use backends::embedded::EmbeddedStore;
 use otaman::Registry;
-use otaman::spec::{self, Catalog, Spec};
+use otaman::spec::{self, Spec};
 use serde_json::Value as Json;
 
 use super::{Stop, say};
@@ -53,31 +52,11 @@ pub(crate) fn registry() -> Result<Arc<Registry>, Stop> {
     Ok(Arc::new(registry))
 }
 
-/// What specs are checked against.
-pub(crate) fn catalog() -> Result<Catalog, Stop> {
-    Ok(Catalog::new(&*registry()?))
-}
-
-/// Checks a spec; all its problems at once.
-pub(crate) fn parse(
-    text: &Text,
-    variables: &BTreeMap<String, Json>,
-    catalog: &Catalog,
-) -> Result<Spec, Stop> {
-    spec::parse(&text.name, &text.bytes, variables, catalog)
-        .map_err(|problems| Stop::Usage(problems.to_string()))
-}
-
 /// Says what a spec asks for that has no effect here.
 pub(crate) fn show_notes(spec: &Spec) {
     for note in &spec.notes {
         say(&format!("note: {note}"));
     }
-}
-
-/// Opens the store of embedded executions.
-pub(crate) fn store(common: &Common) -> Result<EmbeddedStore, Stop> {
-    Ok(EmbeddedStore::open(state_dir(common)?)?)
 }
 
 /// `--state-dir`, else `otaman` below `$XDG_STATE_HOME`, else below `~/.local/state`.
@@ -146,6 +125,27 @@ impl Spool {
         std::io::copy(&mut std::io::stdin().lock(), &mut file).with_context(context)?;
         file.sync_all().with_context(context)?;
         Ok(())
+    }
+
+    /// Puts into it what an earlier run has kept.
+    pub(crate) fn restore(&self, bytes: &[u8]) -> Result<(), Stop> {
+        let context = || format!("writing {}", self.path().display());
+        Ok(std::fs::write(self.path(), bytes).with_context(context)?)
+    }
+
+    /// How many bytes are in it.
+    pub(crate) fn size(&self) -> Result<u64, Stop> {
+        Ok(self
+            .0
+            .as_file()
+            .metadata()
+            .with_context(|| format!("looking at {}", self.path().display()))?
+            .len())
+    }
+
+    /// What is in it.
+    pub(crate) fn read(&self) -> Result<Vec<u8>, Stop> {
+        Ok(std::fs::read(self.path()).with_context(|| format!("reading {}", self.path().display()))?)
     }
 
     /// Gives it a second name, under which later runs find it.

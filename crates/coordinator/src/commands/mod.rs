@@ -1,19 +1,29 @@
 //! The commands, one file each, and how they end.
 
+mod again;
+mod announced;
+mod backend;
+pub(crate) mod cancel;
+mod catalog;
+pub(crate) mod dead;
 pub(crate) mod execute;
 pub(crate) mod executions;
+pub(crate) mod explain;
+pub(crate) mod fetch;
 pub(crate) mod input;
 pub(crate) mod operations;
+pub(crate) mod pause;
 pub(crate) mod plan;
+pub(crate) mod queues;
+pub(crate) mod retry;
 pub(crate) mod schema;
+mod standing;
 pub(crate) mod validate;
+pub(crate) mod workers;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use protocol::ExecutionId;
-
-use crate::cli::Common;
 pub(crate) use crate::terminal::say;
 
 /// Exit code for a wrong command line or spec.
@@ -50,19 +60,6 @@ impl Stop {
         say(&text);
         ExitCode::from(code)
     }
-}
-
-/// The command with which an execution goes on: this program, as the user called it.
-pub(crate) fn resume_command(common: &Common, id: &ExecutionId) -> String {
-    let program = std::env::args().next().unwrap_or_else(|| "coordinator".to_owned());
-    let from_environment = std::env::var_os("OTAMAN_STATE_DIR").map(std::path::PathBuf::from);
-    let place = match &common.state_dir {
-        Some(directory) if from_environment.as_ref() != Some(directory) => {
-            format!(" --state-dir '{}'", directory.display())
-        }
-        _ => String::new(),
-    };
-    format!("{program} execute --resume {id}{place}")
 }
 
 /// Writes a result to standard output. A reader that has seen enough is no failure.

@@ -5,19 +5,24 @@ use std::process::ExitCode;
 use otaman::{Info, Kind};
 use serde_json::{Value as Json, json};
 
-use super::input;
+use super::announced::Announced;
+use super::catalog::Known;
 use super::{Stop, print, print_json};
-use crate::cli::OperationsArgs;
+use crate::args::OperationsArgs;
+use crate::cli::Common;
 use crate::display::table;
 
-pub(crate) fn run(args: &OperationsArgs) -> Result<ExitCode, Stop> {
-    let catalog = input::catalog()?;
+pub(crate) fn run(common: &Common, args: &OperationsArgs) -> Result<ExitCode, Stop> {
+    let known = Known::open(common)?;
     let mut infos: Vec<&Info> =
-        catalog.infos().filter(|info| args.tags.iter().all(|tag| info.tags.contains(tag))).collect();
+        known.catalog.infos().filter(|info| args.tags.iter().all(|tag| info.tags.contains(tag))).collect();
     infos.sort_by(|a, b| (a.kind.as_str(), &a.name, &a.version).cmp(&(b.kind.as_str(), &b.name, &b.version)));
     match &args.name {
-        None if args.json => print_json(&infos)?,
-        None => list(&infos)?,
+        None if args.output.is_json() => print_json(&shown(&infos, &known))?,
+        None => match &known.announced {
+            None => list(&infos)?,
+            Some(announced) => list_with_workers(&infos, announced)?,
+        },
         Some(name) => {
             let found: Vec<&Info> = infos.into_iter().filter(|info| info.name.as_str() == name).collect();
             if found.is_empty() {
@@ -25,30 +30,61 @@ pub(crate) fn run(args: &OperationsArgs) -> Result<ExitCode, Stop> {
                     format!("error: no operation or flow is named {name:?}; see `coordinator operations`");
                 return Err(Stop::Usage(problem));
             }
-            if args.json { print_json(&found)? } else { show(&found)? }
+            if args.output.is_json() {
+                print_json(&shown(&found, &known))?
+            } else {
+                show(&found, known.announced.as_ref())?
+            }
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// As JSON; with servers, each with how many live workers announce it.
+fn shown(infos: &[&Info], known: &Known) -> Vec<Json> {
+    let one = |info: &&Info| {
+        let mut shown = json!(info);
+        if let (Some(announced), Kind::Operation) = (&known.announced, info.kind) {
+            shown["workers"] = announced.workers_of(info).into();
+        }
+        shown
+    };
+    infos.iter().map(one).collect()
+}
+
+fn row(info: &Info) -> [String; 6] {
+    let summary = info.description.lines().next().unwrap_or_default();
+    let worker_type = if info.kind == Kind::Operation { info.worker_type.as_str() } else { "" };
+    [
+        info.kind.as_str().to_owned(),
+        info.name.to_string(),
+        info.version.to_string(),
+        worker_type.to_owned(),
+        info.tags.join(" "),
+        summary.to_owned(),
+    ]
+}
+
 fn list(infos: &[&Info]) -> Result<(), Stop> {
-    let rows = infos.iter().map(|info| {
-        let summary = info.description.lines().next().unwrap_or_default();
-        let worker_type = if info.kind == Kind::Operation { info.worker_type.as_str() } else { "" };
-        [
-            info.kind.as_str().to_owned(),
-            info.name.to_string(),
-            info.version.to_string(),
-            worker_type.to_owned(),
-            info.tags.join(" "),
-            summary.to_owned(),
-        ]
-    });
+    let rows = infos.iter().map(|info| row(info));
     let text = table(["KIND", "NAME", "VERSION", "WORKER TYPE", "TAGS", "DESCRIPTION"], rows);
     print(|out| writeln!(out, "{text}"))
 }
 
-fn show(infos: &[&Info]) -> Result<(), Stop> {
+fn list_with_workers(infos: &[&Info], announced: &Announced) -> Result<(), Stop> {
+    let rows = infos.iter().map(|info| {
+        let [kind, name, version, worker_type, tags, summary] = row(info);
+        let workers = match info.kind {
+            Kind::Operation => announced.workers_of(info).to_string(),
+            Kind::Flow => String::new(),
+        };
+        [kind, name, version, worker_type, workers, tags, summary]
+    });
+    let text = table(["KIND", "NAME", "VERSION", "WORKER TYPE", "WORKERS", "TAGS", "DESCRIPTION"], rows);
+    print(|out| writeln!(out, "{text}"))
+}
+
+fn show(infos: &[&Info], announced: Option<&Announced>) -> Result<(), Stop> {
     print(|out| {
         for info in infos {
             writeln!(out, "{} {} {}", info.kind.as_str(), info.name, info.version)?;
@@ -58,6 +94,9 @@ fn show(infos: &[&Info]) -> Result<(), Stop> {
             writeln!(out)?;
             if info.kind == Kind::Operation {
                 writeln!(out, "worker type: {}", info.worker_type)?;
+                if let Some(announced) = announced {
+                    writeln!(out, "workers: {} that have it are alive", announced.workers_of(info))?;
+                }
             }
             for (label, text) in [
                 ("tags", info.tags.join(", ")),

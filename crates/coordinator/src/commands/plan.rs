@@ -6,16 +6,18 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use otaman::Resolve;
 
+use super::catalog::Known;
 use super::{Stop, input, print, print_json};
-use crate::cli::{Common, PlanArgs};
+use crate::args::PlanArgs;
+use crate::cli::Common;
 use crate::display::{counted, table};
 use crate::plan::Plan;
 
 pub(crate) fn run(common: &Common, args: &PlanArgs) -> Result<ExitCode, Stop> {
     let text = input::read_spec(&args.spec.spec)?;
     let spool = input::Spool::new(&std::env::temp_dir())?;
-    let catalog = Arc::new(input::catalog()?.with_standard_input(spool.path().to_owned()));
-    let spec = input::parse(&text, &input::variables(&args.spec.variables)?, &catalog)?;
+    let known = Known::open(common)?.with_standard_input(spool.path().to_owned());
+    let spec = known.parse(&text, &input::variables(&args.spec.variables)?)?;
     if input::reads_standard_input(&spec) {
         spool.fill(&text)?;
     }
@@ -23,10 +25,10 @@ pub(crate) fn run(common: &Common, args: &PlanArgs) -> Result<ExitCode, Stop> {
         input::show_notes(&spec);
     }
     let root = crate::root::call(&spec.root);
-    let resolver: Arc<dyn Resolve> = catalog;
+    let resolver: Arc<dyn Resolve> = Arc::new(known.catalog);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting")?;
     let plan = runtime.block_on(crate::plan::plan(root, &resolver, None))?;
-    if args.json {
+    if args.output.is_json() {
         print_json(&plan)?
     } else {
         show(&plan)?

@@ -2,14 +2,16 @@
 
 use std::process::ExitCode;
 
+use super::catalog::Known;
 use super::{Stop, input, say};
-use crate::cli::{Common, SpecArgs};
+use crate::args::SpecArgs;
+use crate::cli::Common;
 
 pub(crate) fn run(common: &Common, args: &SpecArgs) -> Result<ExitCode, Stop> {
     let text = input::read_spec(&args.spec)?;
     // Whether standard input will be there, and what it holds, is not the spec's affair.
-    let catalog = input::catalog()?.with_standard_input("/dev/null".into());
-    let spec = input::parse(&text, &input::variables(&args.variables)?, &catalog)?;
+    let known = Known::open(common)?.with_standard_input("/dev/null".into());
+    let spec = known.parse(&text, &input::variables(&args.variables)?)?;
     if !common.quiet {
         input::show_notes(&spec);
         say(&format!("{} is valid", text.name));

@@ -10,4 +10,4 @@ pub(crate) use evidence::Evidence;
 pub(crate) use progress::Display;
 pub(crate) use report::{Document, summary};
 pub(crate) use table::table;
-pub(crate) use time::{ago, counted, length, moment};
+pub(crate) use time::{age, ago, counted, length, moment};

@@ -212,6 +212,12 @@ fn headline(progress: &Progress) -> String {
     }
     if progress.is_stopping {
         text.push_str(", stopping");
+    } else if progress.is_paused {
+        text.push_str(", paused");
+    }
+    if let Some(trouble) = &progress.trouble {
+        text.push_str(", ");
+        text.push_str(trouble);
     }
     text
 }

@@ -21,13 +21,14 @@ pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// How long ago a moment was, in microseconds since 1970.
+/// How long ago a moment was, in microseconds since 1970; nothing for one to come.
+pub(crate) fn age(moment_us: u64) -> Duration {
+    Duration::from_micros(to_unix_micros(SystemTime::now()).saturating_sub(moment_us))
+}
+
+/// How long ago a moment was, to the second.
 pub(crate) fn ago(moment_us: u64) -> String {
-    let now = to_unix_micros(SystemTime::now());
-    format!(
-        "{} ago",
-        length(Duration::from_secs(now.saturating_sub(moment_us) / 1_000_000)).replace("0ms", "0s")
-    )
+    format!("{} ago", length(Duration::from_secs(age(moment_us).as_secs())).replace("0ms", "0s"))
 }
 
 /// A moment, in microseconds since 1970, as RFC 3339 in UTC, to the second.

@@ -94,9 +94,10 @@ pub enum ChildNode {
 /// What the checkpoint knows of a task.
 #[derive(Debug, Clone)]
 pub enum Known {
-    /// Nothing: it has not ended, or only dead in an earlier run.
+    /// Nothing: it has not ended, or only dead in an earlier run and is to be tried again.
     New,
-    /// It succeeded in an earlier run, and is yielded for the first time in this one.
+    /// It ended in an earlier run and is not to run once more: it succeeded, or it is dead and to
+    /// stay so. It is yielded for the first time in this run.
     Reused(Arc<Outcome>),
     /// It ended in this run, or was reused in it before.
     Settled(Arc<Outcome>),

@@ -68,8 +68,16 @@ impl Engine {
             }
             Known::Reused(outcome) => {
                 let operation = self.tally.operation(&task.operation);
-                self.tally.expand(operation, TaskState::Succeeded);
-                self.tally.reused += 1;
+                let has_failed = outcome.value().is_none();
+                self.tally
+                    .expand(operation, if has_failed { TaskState::Failed } else { TaskState::Succeeded });
+                self.tally.reused += u64::from(!has_failed);
+                if has_failed {
+                    if edge.on_failure == OnFailure::Propagate {
+                        flow.failed.insert(node);
+                    }
+                    self.note_death(&smallvec![edge], turn);
+                }
                 turn.tell(node, Settlement::Task(outcome));
             }
             Known::Settled(outcome) => {

@@ -7,11 +7,15 @@ use std::sync::Arc;
 use super::embedded::{Embedded, cores};
 use super::outcome::Output;
 use super::work::Work;
-use crate::cli::{Common, ExecuteArgs};
-use crate::commands::{Stop, input, resume_command};
+use super::{course, distributed};
+use crate::args::ExecuteArgs;
+use crate::cli::Common;
+use crate::commands::again::resume_command;
+use crate::commands::backend::{Backend, Place};
+use crate::commands::{Stop, input, say};
 use crate::embedded::StartWorker;
 use crate::engine::{OnDead, Policy};
-use anyhow::Context as _;
+use crate::run::Anew;
 
 /// Runs the command.
 pub(crate) fn run(
@@ -20,18 +24,37 @@ pub(crate) fn run(
     start_worker: Arc<dyn StartWorker>,
 ) -> Result<ExitCode, Stop> {
     let registry = input::registry()?;
-    let store = input::store(common)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting")?;
-    let work = Work::read(common, &args, &registry, &store, &runtime)?;
+    let backend = Backend::open(common)?;
+    if backend.is_distributed() && args.how.workers.is_some() {
+        let problem = "error: --workers is about executions in this process; over servers, tasks run on workers: \
+                       start them with `worker --queue cpu --concurrency N`, or give --embedded";
+        return Err(Stop::Usage(problem.to_owned()));
+    }
+    let work = Work::read(common, &args, &registry, &backend)?;
     if !common.quiet {
         input::show_notes(&work.spec);
     }
-    let slots = args.workers.or(work.spec.settings.workers.map(NonZeroU32::get)).unwrap_or_else(cores);
+    let wanted = work.spec.settings.workers.map(NonZeroU32::get);
     let quiet = common.quiet || work.spec.settings.quiet;
-    let on_dead = if work.record.continues_on_failure { OnDead::Continue } else { OnDead::Stop };
-    let policy = Policy { max_in_flight: args.max_in_flight as usize, on_dead };
+    // Other dead tasks than those to be replayed must not stop the run.
+    let goes_on = work.record.continues_on_failure || args.only.is_some();
+    let on_dead = if goes_on { OnDead::Continue } else { OnDead::Stop };
+    let policy = Policy { max_in_flight: args.how.max_in_flight as usize, on_dead };
+    let anew = args.only.map_or(Anew::All, |tasks| Anew::Only(tasks.into_iter().collect()));
     let resume_command = resume_command(common, &work.record.id);
-    let output = Output { quiet, as_json: args.json, resume_command };
-    let embedded = Embedded { registry, store, start_worker, slots, output };
-    runtime.block_on(embedded.execute(work, policy))
+    let output = Output { quiet, as_json: args.how.output.is_json(), resume_command };
+    let plan = course::Settings { policy, anew, output };
+    match &backend.place {
+        Place::Embedded(store) => {
+            let slots = args.how.workers.or(wanted).unwrap_or_else(cores);
+            let embedded = Embedded { registry, store: store.clone(), start_worker, slots };
+            backend.block_on(embedded.execute(work, plan))
+        }
+        Place::Servers(servers) => {
+            if wanted.is_some() && !quiet {
+                say("note: the number of workers in the spec has no effect over servers");
+            }
+            backend.block_on(distributed::execute(servers, work, plan))
+        }
+    }
 }

@@ -1,21 +1,25 @@
 //! What is to be run: a spec, new or known, and the checkpoint that remembers it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use backends::embedded::EmbeddedStore;
-use backends::store::{self, Checkpoint, Store as _};
+use backends::store::{self, Checkpoint};
 use otaman::spec::{FailurePolicy, Spec};
 use otaman::{Registry, Resolve};
 use protocol::{Counts, ExecutionId, ExecutionRecord, Status, to_unix_micros};
 use serde_json::Value as Json;
 
-use crate::cli::{Common, ExecuteArgs, OnFailure};
+use super::standard_input;
+use crate::args::{ExecuteArgs, OnFailure};
+use crate::cli::Common;
+use crate::commands::again::{command, resume_command};
+use crate::commands::backend::{Backend, unknown_execution};
+use crate::commands::catalog::Known;
 use crate::commands::input::{self, Text};
-use crate::commands::{Stop, resume_command, say};
+use crate::commands::{Stop, say};
 
 /// What is to be run: a checked spec and the checkpoint that remembers it.
 pub(super) struct Work {
@@ -36,35 +40,40 @@ impl Work {
         common: &Common,
         args: &ExecuteArgs,
         registry: &Arc<Registry>,
-        store: &EmbeddedStore,
-        runtime: &tokio::runtime::Runtime,
+        backend: &Backend,
     ) -> Result<Self, Stop> {
-        let earlier = match &args.resume {
-            Some(id) => Some(runtime.block_on(store.view(id)).map_err(unknown_execution)?.record),
-            None => None,
-        };
+        let store = backend.store();
+        let earlier = args.resume.as_ref().map(|id| backend.view(id)).transpose()?.map(|view| view.record);
         let (text, variables) = source(args, earlier.as_ref())?;
         if let Some(directory) = earlier.as_ref().and_then(|record| record.directory.as_ref()) {
-            return_to(directory, common)?;
+            return_to(directory, common, backend)?;
         }
         // The spec is checked with a place for standard input, which is filled only if it is read.
-        let spool = input::Spool::new(&input::state_dir(common)?)?;
-        let kept = earlier.as_ref().map(|record| kept_input(store, &record.id)).filter(|kept| kept.exists());
+        let spool = input::Spool::new(&spool_directory(common, backend)?)?;
+        let kept = match &earlier {
+            Some(record) => standard_input::kept(backend, &record.id, &spool)?,
+            None => None,
+        };
         let place = kept.clone().unwrap_or_else(|| spool.path().to_owned());
-        let catalog = otaman::spec::Catalog::new(registry).with_standard_input(place);
-        let spec = input::parse(&text, &variables, &catalog)?;
+        let known = Known::of(registry, backend)?.with_standard_input(place);
+        let spec = known.parse(&text, &variables)?;
         let reads_input = input::reads_standard_input(&spec);
         match &kept {
             Some(_) if reads_input && !common.quiet => {
                 say("lines of standard input are those of the first run")
             }
             Some(_) => {}
-            None if reads_input => spool.fill(&text)?,
+            None if reads_input => {
+                spool.fill(&text)?;
+                standard_input::check(backend, &spool)?;
+            }
             None => {}
         }
         let (checkpoint, record) = match &earlier {
             Some(record) => {
-                let checkpoint = runtime.block_on(store.resume(&record.id)).map_err(unknown_execution)?;
+                let checkpoint = backend
+                    .block_on(store.resume(&record.id))
+                    .map_err(|error| taken(error, common, backend))?;
                 let incarnation = checkpoint.record().incarnation;
                 let record = resumed(
                     ExecutionRecord { incarnation, ..record.clone() },
@@ -73,7 +82,7 @@ impl Work {
                     &text,
                     &variables,
                 );
-                runtime.block_on(checkpoint.update(record.clone()))?;
+                backend.block_on(checkpoint.update(record.clone()))?;
                 (checkpoint, record)
             }
             None => {
@@ -83,25 +92,41 @@ impl Work {
                     .or_else(|| spec.settings.execution_id.clone())
                     .unwrap_or_else(|| new_id(&text.name));
                 let record = new_record(id, args, &spec, &text, variables);
-                let checkpoint = runtime
+                let checkpoint = backend
                     .block_on(store.create(record.clone()))
                     .map_err(|error| existing_execution(error, common))?;
                 (checkpoint, record)
             }
         };
         if reads_input && kept.is_none() {
-            spool.keep(&kept_input(store, &record.id))?;
+            standard_input::keep(backend, &record.id, &spool)?;
         }
         let has_changed = earlier
             .is_some_and(|earlier| earlier.spec != record.spec || earlier.variables != record.variables);
-        Ok(Self { spec, resolver: Arc::new(catalog), checkpoint, record, has_changed, _spool: spool })
+        Ok(Self { spec, resolver: Arc::new(known.catalog), checkpoint, record, has_changed, _spool: spool })
     }
 }
 
+/// Where standard input is put while this process runs: beside what it is kept with, which may be a
+/// second name for the same file.
+fn spool_directory(common: &Common, backend: &Backend) -> Result<PathBuf, Stop> {
+    if backend.is_distributed() { Ok(std::env::temp_dir()) } else { input::state_dir(common) }
+}
+
 /// Goes to the directory in which the execution was first started: its relative paths begin there.
-fn return_to(directory: &str, common: &Common) -> Result<(), Stop> {
+fn return_to(directory: &str, common: &Common, backend: &Backend) -> Result<(), Stop> {
     let here = std::env::current_dir().ok();
     if here.as_deref() == Some(Path::new(directory)) {
+        return Ok(());
+    }
+    if backend.is_distributed() && !Path::new(directory).is_dir() {
+        // It was started on another machine.
+        if !common.quiet {
+            say(&format!(
+                "{directory}, in which the execution was first started, is not on this machine; relative paths of \
+                 its flows begin here"
+            ));
+        }
         return Ok(());
     }
     std::env::set_current_dir(directory).with_context(|| {
@@ -111,11 +136,6 @@ fn return_to(directory: &str, common: &Common) -> Result<(), Stop> {
         say(&format!("relative paths begin in {directory}, where the execution was first started"));
     }
     Ok(())
-}
-
-/// Where an execution keeps what came on standard input.
-fn kept_input(store: &EmbeddedStore, id: &ExecutionId) -> std::path::PathBuf {
-    store.kept_dir(id).join("standard-input")
 }
 
 /// The spec to run: the one given, or that of the execution to be resumed.
@@ -141,12 +161,14 @@ fn source(
     }
 }
 
-fn unknown_execution(error: store::Error) -> Stop {
+/// Over servers somebody far away may be at it, which the user cannot know beforehand.
+fn taken(error: store::Error, common: &Common, backend: &Backend) -> Stop {
     match error {
-        store::Error::Unknown { id } => {
-            Stop::Usage(format!("error: no execution is named {id}; see `coordinator executions`"))
-        }
-        other => other.into(),
+        store::Error::Busy { id, owner } if backend.is_distributed() => Stop::Usage(format!(
+            "error: execution {id} is being run by {owner}; wait for its end, or stop it with: {}",
+            command(common, &format!("cancel {id}"))
+        )),
+        other => unknown_execution(other),
     }
 }
 
@@ -187,7 +209,7 @@ fn new_record(
         spec: String::from_utf8_lossy(&text.bytes).into_owned(),
         variables,
         directory: std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok()),
-        continues_on_failure: match args.on_failure {
+        continues_on_failure: match args.how.on_failure {
             Some(chosen) => chosen == OnFailure::Continue,
             None => spec.settings.on_failure == Some(FailurePolicy::Continue),
         },
@@ -214,7 +236,7 @@ fn resumed(
         source: text.name.clone(),
         spec: String::from_utf8_lossy(&text.bytes).into_owned(),
         variables: variables.clone(),
-        continues_on_failure: match (args.on_failure, spec.settings.on_failure) {
+        continues_on_failure: match (args.how.on_failure, spec.settings.on_failure) {
             (Some(chosen), _) => chosen == OnFailure::Continue,
             // A spec that was given anew counts for what it says of this, too.
             (None, Some(policy)) if args.spec.is_some() => policy == FailurePolicy::Continue,

@@ -44,6 +44,23 @@ fn going_on_skips_what_depends_on_the_dead_and_runs_the_rest() {
 }
 
 #[test]
+fn what_is_not_tried_again_stays_dead_and_is_counted() {
+    let branch = flow("g", vec![tasks("b"), Op::WaitAll, tasks("c")]);
+    let mut world = world(vec![Op::Flow(branch), tasks("a d")], &["b"], OnDead::Continue);
+    world.run_out();
+    assert_eq!(world.conclusion.take(), Some(Conclusion::Failed));
+    world.published.clear();
+    world.stays_dead = true;
+    world.restart();
+    world.run_out();
+    assert_eq!(world.conclusion, Some(Conclusion::Failed));
+    assert_eq!(world.published, []);
+    let counts = world.engine.tally().counts();
+    assert_eq!((counts.expanded, counts.succeeded, counts.failed), (3, 2, 1));
+    assert_eq!((counts.reused, counts.skipped), (2, 1));
+}
+
+#[test]
 fn a_caught_failure_is_the_flows_to_judge() {
     for on_dead in [OnDead::Stop, OnDead::Continue] {
         let mut world = world(vec![Op::Caught("a".to_owned()), Op::WaitAll, tasks("b")], &["a"], on_dead);

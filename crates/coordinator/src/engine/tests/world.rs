@@ -41,6 +41,8 @@ pub(super) struct World {
     /// Durable.
     pub(super) checkpoint: HashMap<TaskId, (u32, Arc<Outcome>)>,
     reused: BTreeSet<TaskId>,
+    /// Whether what died in earlier runs is not tried again.
+    pub(super) stays_dead: bool,
     /// How often each task was published, over all incarnations.
     pub(super) publications: BTreeMap<TaskId, u32>,
     pub(super) conclusion: Option<Conclusion>,
@@ -66,6 +68,7 @@ impl World {
             journal: VecDeque::new(),
             checkpoint: HashMap::new(),
             reused: BTreeSet::new(),
+            stays_dead: false,
             publications: BTreeMap::new(),
             conclusion: None,
             start: Instant::now(),
@@ -141,7 +144,7 @@ impl World {
                 *known = match self.checkpoint.get(&task.id) {
                     None => Known::New,
                     Some((run, outcome)) if *run == self.incarnation => Known::Settled(outcome.clone()),
-                    Some((_, outcome)) if outcome.value().is_none() => Known::New,
+                    Some((_, outcome)) if outcome.value().is_none() && !self.stays_dead => Known::New,
                     Some((_, outcome)) if self.reused.insert(task.id) => Known::Reused(outcome.clone()),
                     Some((_, outcome)) => Known::Settled(outcome.clone()),
                 };

@@ -1,0 +1,8 @@
+//! `coordinator explain`: why an execution, or one of its tasks, is not running.
+
+mod execution;
+mod facts;
+mod gather;
+mod task;
+
+pub(crate) use gather::run;

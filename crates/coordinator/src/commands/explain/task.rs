@@ -1,0 +1,242 @@
+//! Why a task is not running, or where it runs.
+
+use std::time::Duration;
+
+use backends::lease::{Record, State};
+use protocol::{Attempt, Ending, History, Outcome, RetryPolicy};
+
+use super::facts::{Facts, TaskFacts};
+use crate::commands::announced::name;
+use crate::display::{Evidence, counted, length};
+
+/// What is concluded: where it is, and why.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Explanation {
+    pub(super) state: &'static str,
+    pub(super) reasons: Vec<String>,
+}
+
+impl Explanation {
+    fn new(state: &'static str, reasons: Vec<String>) -> Self {
+        Self { state, reasons }
+    }
+}
+
+/// Explains one task.
+pub(super) fn explain(facts: &Facts, task: &TaskFacts) -> Explanation {
+    let record = match &task.lease {
+        Some(record) => record,
+        None => {
+            return match evidence(facts, task) {
+                Some(reasons) => Explanation::new("failed", reasons),
+                None => never_had(facts, task),
+            };
+        }
+    };
+    match &record.state {
+        State::Leased { .. } => leased(facts, task, record),
+        State::Done { outcome } => done(facts, task, outcome),
+        State::Free { history } => match evidence(facts, task) {
+            // What lies there is of the time before it died.
+            Some(reasons) if facts.view.owner.is_none() => Explanation::new("failed", reasons),
+            Some(_) | None => free(facts, task, record, history),
+        },
+        State::Withdrawn { .. } => {
+            let mut reasons = vec!["its coordinator has taken it back before a worker had it".to_owned()];
+            reasons.extend(facts.obstacles());
+            Explanation::new("cancelled", reasons)
+        }
+    }
+}
+
+fn evidence(facts: &Facts, task: &TaskFacts) -> Option<Vec<String>> {
+    let evidence = Evidence::of_task(task.dead.as_ref()?)?;
+    Some(vec![evidence.to_text(), format!("it is tried again with: {}", facts.commands.replay)])
+}
+
+fn leased(facts: &Facts, task: &TaskFacts, record: &Record) -> Explanation {
+    let since = length(Duration::from_millis(task.now_ms.saturating_sub(record.since_ms)));
+    let attempt = record.attempt;
+    match facts.worker(record.session) {
+        Some(worker) => {
+            let who = name(worker);
+            Explanation::new(
+                "leased",
+                vec![format!("attempt {attempt} has been running for {since} by {who}")],
+            )
+        }
+        None => Explanation::new(
+            "queued",
+            vec![format!(
+                "attempt {attempt} began {since} ago by a worker that is gone; another gets the task as soon as its \
+                 delayed copy comes up, which may take some minutes for long tasks"
+            )],
+        ),
+    }
+}
+
+fn done(facts: &Facts, task: &TaskFacts, outcome: &[u8]) -> Explanation {
+    let (state, how) = match protocol::decode_part::<Outcome>(outcome).map(|outcome| outcome.ending) {
+        Ok(Ending::Succeeded(_)) => ("succeeded", "it has succeeded".to_owned()),
+        Ok(Ending::Failed(failure)) => ("failed", format!("it has failed: {}", failure.summary())),
+        Ok(Ending::Cancelled) => ("cancelled", "it was cancelled".to_owned()),
+        // Its outcome lies elsewhere, being large.
+        Err(_) => ("succeeded", "it has ended".to_owned()),
+    };
+    let mut reasons = evidence(facts, task).unwrap_or_else(|| vec![how]);
+    if facts.status() == "interrupted" {
+        let take_up = &facts.commands.take_up;
+        reasons.push(format!(
+            "that counts once a coordinator has recorded it; take the execution up with: {take_up}"
+        ));
+    }
+    Explanation::new(state, reasons)
+}
+
+fn free(facts: &Facts, task: &TaskFacts, record: &Record, history: &[u8]) -> Explanation {
+    let history: History = protocol::decode_part(history).unwrap_or_default();
+    let mut reasons = Vec::new();
+    if let Some(last) = history.failed_attempts.last() {
+        reasons.push(format!(
+            "attempt {} on {} failed: {} [{}]",
+            last.number,
+            last.node,
+            last.failure.summary(),
+            last.failure.cause.as_str()
+        ));
+        reasons.extend(back_off(task, &history, last));
+    }
+    if record.lost > 0 {
+        let lost = counted(record.lost.into(), "worker");
+        reasons.push(format!("{lost} died while running it, so it is run with no other beside it"));
+    }
+    reasons.extend(queued(facts, task));
+    Explanation::new("queued", reasons)
+}
+
+/// Until when the next attempt waits; the delay itself was drawn by chance.
+fn back_off(task: &TaskFacts, history: &History, last: &Attempt) -> Option<String> {
+    let policy: Option<RetryPolicy> = task.task.as_ref().and_then(|task| task.retry.as_deref().cloned());
+    let failed = history.spent.transient + history.spent.timeout + history.spent.out_of_memory;
+    let longest = policy.unwrap_or_default().delay(failed, 1.0);
+    let ended_ms = last.started_at_us / 1000 + last.duration.as_millis() as u64;
+    let due_ms = ended_ms + longest.as_millis() as u64;
+    let left = Duration::from_millis(due_ms.checked_sub(task.now_ms)?);
+    Some(format!("it waits before its next attempt, which is due within {}", length(left)))
+}
+
+fn never_had(facts: &Facts, task: &TaskFacts) -> Explanation {
+    let mut reasons = vec!["no worker has had it yet, or it ended long ago".to_owned()];
+    if task.task.is_none() {
+        reasons.push(
+            "a walk through the spec does not meet it: its flow may decide by results whether to yield it, or the \
+             id is wrong"
+                .to_owned(),
+        );
+    }
+    reasons.extend(queued(facts, task));
+    Explanation::new("waiting", reasons)
+}
+
+/// What may hold up a task that no worker has.
+fn queued(facts: &Facts, task: &TaskFacts) -> Vec<String> {
+    let mut reasons = facts.obstacles();
+    match &task.task {
+        Some(task) => reasons.extend(facts.obstacle_of(&task.worker_type)),
+        None => reasons.extend(facts.types.iter().filter_map(|kind| facts.obstacle_of(kind))),
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use protocol::{Cause, Failure, OperationName, SessionId, Task, TaskId, Value};
+
+    use super::super::facts::testing::facts;
+    use super::*;
+
+    const NOW_MS: u64 = 1_000_000;
+
+    fn task_facts(worker_type: &str, state: Option<State>) -> TaskFacts {
+        let task = Task::new(OperationName::new("work").unwrap(), "1.0.0".parse().unwrap(), Value::null());
+        let lease = state.map(|state| Record {
+            state,
+            // That of the worker which is alive.
+            session: SessionId::from_uuid(uuid::Uuid::from_u128(1)),
+            attempt: 2,
+            lost: 0,
+            since_ms: NOW_MS - 65_000,
+            losses: Vec::new(),
+        });
+        let task = Some(Arc::new(task.on(worker_type.parse().unwrap())));
+        TaskFacts { lease, dead: None, task, now_ms: NOW_MS }
+    }
+
+    #[track_caller]
+    fn assert_said(explanation: &Explanation, state: &str, parts: &[&str]) {
+        assert_eq!(explanation.state, state);
+        let said = explanation.reasons.join("\n");
+        for part in parts {
+            assert!(said.contains(part), "{part:?} is not in {said}");
+        }
+    }
+
+    #[test]
+    fn a_running_task_is_with_a_worker_since_a_moment() {
+        let mut facts = facts();
+        let task = task_facts("cpu", Some(State::Leased { history: Default::default() }));
+        assert_said(&explain(&facts, &task), "leased", &["attempt 2", "1m 5s", "worker 1 on node-7"]);
+        facts.workers.clear();
+        assert_said(&explain(&facts, &task), "queued", &["a worker that is gone"]);
+    }
+
+    #[test]
+    fn a_task_that_nobody_takes_says_which_worker_is_missing() {
+        let explanation = explain(&facts(), &task_facts("gpu", None));
+        assert_said(&explanation, "waiting", &["worker --queue gpu"]);
+        assert!(!explanation.reasons.concat().contains("worker --queue cpu"));
+    }
+
+    #[test]
+    fn a_failed_attempt_is_told_with_the_longest_wait_for_the_next() {
+        let mut history = History::default();
+        history.charge(Attempt {
+            number: 2,
+            session: SessionId::from_uuid(uuid::Uuid::nil()),
+            node: "node-9".to_owned(),
+            started_at_us: (NOW_MS - 500) * 1000,
+            duration: Duration::from_millis(100),
+            failure: Failure::new(Cause::Transient, "no route"),
+        });
+        let bytes = protocol::encode_part(&history).unwrap();
+        let task = task_facts("cpu", Some(State::Free { history: bytes.into() }));
+        let parts = ["attempt 2 on node-9 failed: no route [transient]", "due within 600ms"];
+        assert_said(&explain(&facts(), &task), "queued", &parts);
+    }
+
+    #[test]
+    fn what_holds_up_the_execution_holds_up_its_tasks() {
+        let mut facts = facts();
+        facts.flags.is_paused = true;
+        facts.trouble = Some("blocked by the broker: low on memory".to_owned());
+        let task = task_facts("cpu", None);
+        assert_said(&explain(&facts, &task), "waiting", &["paused", "UNPAUSE", "low on memory"]);
+        facts.view.owner = None;
+        assert_said(&explain(&facts, &task), "waiting", &["no coordinator", "TAKE UP", "paused besides"]);
+    }
+
+    #[test]
+    fn an_ended_task_says_how() {
+        let mut outcome = Outcome::cancelled(TaskId::of_key("x"));
+        outcome.ending = Ending::Succeeded(Value::null());
+        let ended = |outcome: &Outcome| {
+            let bytes = protocol::encode_part(outcome).unwrap();
+            explain(&facts(), &task_facts("cpu", Some(State::Done { outcome: bytes.into() })))
+        };
+        assert_said(&ended(&outcome), "succeeded", &["has succeeded"]);
+        outcome.ending = Ending::Failed(Failure::new(Cause::Permanent, "bad input"));
+        assert_said(&ended(&outcome), "failed", &["bad input"]);
+    }
+}

@@ -1,0 +1,85 @@
+//! Cancelling, pausing, retrying and explaining executions from outside.
+
+use std::fs;
+
+use serde_json::json;
+use tests::{Cluster, until};
+
+use super::{assert_numbers, execute, numbers, until_it_has};
+
+const WORKER: &[&str] = &["--queue", "cpu", "--concurrency", "2", "--lease", "3s", "--quiet"];
+
+#[test]
+fn cancelled_while_nobody_works_nothing_runs_later() {
+    let cluster = Cluster::start();
+    let log = cluster.coordinator().directory().join("ran");
+    let script = format!("echo {{item}} >> {}", log.display());
+    let spec = json!({"@type": "map_flow", "over": {"range": [0, 50]},
+        "do": {"@type": "command", "argv": ["sh", "-c", script], "@key": "{item}"}});
+    let mut running = execute(&cluster, "cancelled", &spec, &["--quiet"]);
+    until("the tasks to be queued", || {
+        let shown = cluster.coordinator().run(&["queues", "-o", "json"]);
+        let text = if shown.code == Some(0) { shown.stdout } else { String::new() };
+        text.contains("50").then_some(())
+    });
+    running.kill();
+    cluster.coordinator().run(&["cancel", "cancelled"]).expect(0);
+    let _workers = cluster.start_workers(1, WORKER);
+    // Another execution on the same queue comes after all of the cancelled one's tasks.
+    let other = execute(&cluster, "other", &numbers(10), &["--quiet"]);
+    assert_numbers(other.wait(), 10);
+    assert!(!log.exists(), "{}", fs::read_to_string(&log).unwrap_or_default());
+    let shown = cluster.coordinator().run(&["executions", "show", "cancelled", "--json"]).expect(0).json();
+    assert_eq!(shown["status"], "cancelled");
+}
+
+#[test]
+fn a_running_execution_is_cancelled_paused_and_resumed_from_outside() {
+    let cluster = Cluster::start();
+    let _workers = cluster.start_workers(1, WORKER);
+    let spec = json!({"@type": "map_flow", "over": {"range": [0, 400]},
+        "do": {"@type": "sleep", "duration": "20ms", "@key": "{item}"}});
+    let running = execute(&cluster, "controlled", &spec, &["--quiet", "--max-in-flight", "20"]);
+    until_it_has(&cluster, "controlled", 1);
+    cluster.coordinator().run(&["pause", "controlled"]).expect(0);
+    let shown = cluster.coordinator().run(&["explain", "controlled"]).expect(0);
+    assert!(shown.stdout.contains("paused"), "{}", shown.stdout);
+    cluster.coordinator().run(&["resume", "controlled"]).expect(0);
+    until_it_has(&cluster, "controlled", 30);
+    cluster.coordinator().run(&["cancel", "controlled"]).expect(0);
+    let ended = running.wait().expect(130);
+    assert_eq!(ended.json()["status"], "cancelled");
+    let resumed = cluster.coordinator().run(&["execute", "--resume", "controlled", "--quiet", "--json"]);
+    assert_eq!(resumed.expect(0).json()["tasks"]["succeeded"], 400);
+}
+
+#[test]
+fn dead_tasks_are_listed_and_retried() {
+    let cluster = Cluster::start();
+    let _workers = cluster.start_workers(1, WORKER);
+    let flag = cluster.coordinator().directory().join("repaired");
+    let spec = json!({"@type": "command", "argv": ["test", "-e", flag], "@key": "needs-repair"});
+    execute(&cluster, "dead", &spec, &["--quiet"]).wait().expect(1);
+    let listed = cluster.coordinator().run(&["dead", "list", "-o", "json"]).expect(0);
+    assert!(listed.stdout.contains("needs-repair") || listed.stdout.contains("task-"), "{}", listed.stdout);
+    fs::write(&flag, "").expect("the directory is writable");
+    cluster.coordinator().run(&["retry", "dead", "--quiet"]).expect(0);
+    let shown = cluster.coordinator().run(&["executions", "show", "dead", "--json"]).expect(0).json();
+    assert_eq!(shown["status"], "succeeded");
+}
+
+#[test]
+fn explain_names_what_is_missing() {
+    let cluster = Cluster::start();
+    let spec = json!({"@type": "echo", "value": 1, "@worker_type": "gpu"});
+    let running = execute(&cluster, "stuck", &spec, &["--quiet"]);
+    until("the execution's record", || {
+        (cluster.coordinator().run(&["executions", "show", "stuck", "--json"]).code == Some(0)).then_some(())
+    });
+    let explained = until("an explanation", || {
+        let explained = cluster.coordinator().run(&["explain", "stuck"]);
+        explained.stdout.contains("gpu").then_some(explained)
+    });
+    assert!(explained.stdout.contains("worker"), "{}", explained.stdout);
+    drop(running);
+}

@@ -1,0 +1,74 @@
+//! Coordinators are killed, replaced, and kept from working on one execution at once.
+
+use std::time::{Duration, Instant};
+
+use rand::RngExt as _;
+use tests::{Cluster, until};
+
+use super::{assert_numbers, execute, numbers, until_it_has};
+
+#[test]
+fn a_coordinator_killed_at_50_moments_goes_on_each_time() {
+    const TASKS: u64 = 50_000;
+    const KILLS: u32 = 50;
+    let cluster = Cluster::start();
+    let _workers = cluster.start_workers(2, &["--queue", "cpu", "--concurrency", "2", "--quiet"]);
+    let mut running = execute(&cluster, "killed", &numbers(TASKS), &["--quiet"]);
+    until("the execution's record", || {
+        (cluster.coordinator().run(&["executions", "show", "killed", "--json"]).code == Some(0)).then_some(())
+    });
+    let mut random = rand::rng();
+    let (mut kills, mut slowest) = (0, Duration::ZERO);
+    while kills < KILLS {
+        std::thread::sleep(Duration::from_millis(random.random_range(0..400)));
+        if running.has_ended() {
+            break;
+        }
+        running.kill();
+        kills += 1;
+        let killed = Instant::now();
+        running = cluster.coordinator().start(&["execute", "--resume", "killed", "--quiet", "--json"]);
+        until("the execution to be taken up again", || {
+            let shown = cluster.coordinator().run(&["executions", "show", "killed", "--json"]).json();
+            let is_taken_up = shown["runs"].as_u64().unwrap_or_default() > u64::from(kills);
+            (is_taken_up || running.has_ended()).then_some(())
+        });
+        slowest = slowest.max(killed.elapsed());
+    }
+    assert_numbers(running.wait(), TASKS);
+    println!("{kills} kills, slowest resumption {slowest:?}");
+    assert!(kills >= 5, "the run was over after {kills} kills; it must be longer to show anything");
+    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
+}
+
+#[test]
+fn a_second_coordinator_is_refused_while_the_first_one_lives() {
+    let cluster = Cluster::start();
+    let first = execute(&cluster, "held", &numbers(1_000), &["--quiet"]);
+    until("the execution's record", || {
+        (cluster.coordinator().run(&["executions", "show", "held", "--json"]).code == Some(0)).then_some(())
+    });
+    let second = cluster.another_coordinator().run(&["execute", "--resume", "held"]).expect(2);
+    assert!(second.stderr.contains("held"), "{}", second.stderr);
+    let _worker = cluster.start_workers(1, &["--queue", "cpu", "--quiet"]);
+    assert_numbers(first.wait(), 1_000);
+}
+
+#[test]
+fn a_frozen_coordinator_is_fenced_when_another_has_taken_over() {
+    let cluster = Cluster::start();
+    let first = execute(&cluster, "fenced", &numbers(20_000), &["--quiet"]);
+    let _workers = cluster.start_workers(1, &["--queue", "cpu", "--quiet"]);
+    until_it_has(&cluster, "fenced", 1);
+    first.freeze();
+    // It is on this machine and alive, so the second waits for its hold to run out.
+    let second = until("the second coordinator to take over", || {
+        let running =
+            cluster.another_coordinator().run(&["execute", "--resume", "fenced", "--quiet", "--json"]);
+        (running.code != Some(2)).then_some(running)
+    });
+    assert_numbers(second, 20_000);
+    first.thaw();
+    let late = first.wait();
+    assert_ne!(late.code, Some(0), "the first one must not believe that it ended the execution");
+}

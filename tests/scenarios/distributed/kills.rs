@@ -1,0 +1,94 @@
+//! Workers are killed at random, and tasks that kill theirs are found out.
+
+use std::time::{Duration, Instant};
+
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::json;
+use tests::{Cluster, until};
+
+use super::{assert_numbers, execute, numbers};
+
+/// Short leases let the tasks of dead workers come back while the test runs.
+const WORKER: &[&str] = &["--queue", "cpu", "--concurrency", "2", "--lease", "3s", "--quiet"];
+
+#[test]
+fn workers_killed_at_200_moments_lose_and_double_nothing() {
+    const TASKS: u64 = 100_000;
+    const KILLS: u32 = 200;
+    let cluster = Cluster::start();
+    let seed = rand::random();
+    println!("seed {seed}");
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    let mut workers = cluster.start_workers(4, WORKER);
+    let started = Instant::now();
+    let mut running = execute(&cluster, "kills", &numbers(TASKS), &["--quiet"]);
+    let mut kills = 0;
+    while kills < KILLS && !running.has_ended() {
+        std::thread::sleep(Duration::from_millis(random.random_range(20..120)));
+        let victim = random.random_range(0..workers.len());
+        workers[victim].kill();
+        workers[victim] = cluster.worker().start(WORKER);
+        kills += 1;
+    }
+    let extra = assert_numbers(running.wait(), TASKS);
+    println!("{kills} kills, {extra} extra executions, {:?}", started.elapsed());
+    assert!(kills >= KILLS / 4, "the run was over after {kills} kills; it must be longer to show anything");
+    assert!(extra <= TASKS / 20, "{extra} extra executions of {TASKS}");
+    cluster.assert_passwords_hidden();
+}
+
+#[test]
+fn a_task_that_kills_its_workers_is_dead_and_others_are_unhurt() {
+    let cluster = Cluster::start();
+    let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [
+        {"@type": "command", "argv": ["sh", "-c", "kill -9 $PPID"], "@key": "poison"},
+        {"@type": "map_flow", "over": {"range": [0, 200]}, "do": {"@type": "sleep", "duration": "20ms", "@key": "{item}"}},
+    ]});
+    let mut running = execute(&cluster, "poison", &spec, &["--on-failure", "continue", "--quiet"]);
+    let mut workers = cluster.start_workers(2, WORKER);
+    let mut deaths = 0;
+    until("the end of the execution", || {
+        for worker in &mut workers {
+            if worker.has_ended() {
+                deaths += 1;
+                *worker = cluster.worker().start(WORKER);
+            }
+        }
+        running.has_ended().then_some(())
+    });
+    let ended = running.wait().expect(1);
+    let document = ended.json();
+    assert_eq!(document["tasks"]["failed"], 1, "{document:#}");
+    assert_eq!(document["tasks"]["succeeded"], 200, "{document:#}");
+    assert_eq!(deaths, 3, "as many as the default policy allows");
+    let text = document["failures"].to_string();
+    assert!(text.contains("poison"), "{text}");
+}
+
+#[test]
+fn preemptions_cost_nothing() {
+    const PREEMPTIONS: u32 = 50;
+    let cluster = Cluster::start();
+    let spec = json!({"@type": "command", "argv": ["sleep", "2"], "@key": "preempted"});
+    let mut running = execute(&cluster, "preempted", &spec, &["--quiet"]);
+    let arguments = [WORKER, &["--drain-timeout", "10ms", "--listen", "127.0.0.1:0"]].concat();
+    for round in 0..PREEMPTIONS {
+        let worker = cluster.worker().start(&arguments);
+        until("the task to run", || {
+            let shown = cluster.coordinator().run(&["workers", "-o", "json"]);
+            let workers = if shown.code == Some(0) { shown.json() } else { json!([]) };
+            let runs = workers.as_array().is_some_and(|all| {
+                all.iter().any(|worker| worker["running"].as_u64().unwrap_or_default() == 1)
+            });
+            runs.then_some(())
+        });
+        assert!(!running.has_ended(), "after {round} preemptions");
+        worker.terminate();
+        worker.wait().expect(0);
+    }
+    let _worker = cluster.worker().start(WORKER);
+    let document = running.wait().expect(0).json();
+    assert_eq!(document["tasks"]["succeeded"], 1);
+    let attempts = document["tasks"]["retried"].as_u64().expect("a count");
+    assert!(attempts >= u64::from(PREEMPTIONS), "{attempts}");
+}

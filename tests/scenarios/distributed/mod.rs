@@ -1,0 +1,51 @@
+//! Workers and coordinators as processes of their own, over real servers, while things die.
+
+mod control;
+mod coordinators;
+mod crash_points;
+mod kills;
+mod servers;
+mod sessions;
+mod sharing;
+
+use serde_json::{Value as Json, json};
+use tests::{Cluster, Ended, Running};
+
+/// A spec of `count` no-op tasks, whose result is the list of the numbers from 0.
+fn numbers(count: u64) -> Json {
+    json!({"@type": "map_flow", "over": {"range": [0, count]}, "do": {"@type": "echo", "value": "{item}"}})
+}
+
+/// Starts to execute a spec in a cluster.
+#[track_caller]
+fn execute(cluster: &Cluster, id: &str, spec: &Json, more: &[&str]) -> Running {
+    let spec = cluster.coordinator().file(&format!("{id}.json"), &spec.to_string());
+    cluster.coordinator().start(&[&["execute", &spec, "--id", id, "--json"], more].concat())
+}
+
+/// Sees that an execution of [`numbers`] has ended well: every task once, the result as it must be.
+/// Gives how many attempts there were beyond the first of each task.
+#[track_caller]
+fn assert_numbers(ended: Ended, count: u64) -> u64 {
+    let document = ended.expect(0).json();
+    assert_eq!(document["status"], "succeeded");
+    assert_eq!(document["tasks"]["expanded"], count);
+    assert_eq!(document["tasks"]["succeeded"], count);
+    assert_eq!(document["tasks"]["failed"], 0);
+    let result = document["result"].as_array().expect("the result is a list");
+    assert!(
+        result.iter().map(Json::as_u64).eq((0..count).map(Some)),
+        "the result is not that of a clean run"
+    );
+    document["tasks"]["retried"].as_u64().expect("a count")
+}
+
+/// Waits until an execution has some outcomes.
+#[track_caller]
+fn until_it_has(cluster: &Cluster, id: &str, outcomes: u64) {
+    tests::until(&format!("{outcomes} outcomes of {id}"), || {
+        let shown = cluster.coordinator().run(&["executions", "show", id, "--json"]);
+        let counts = if shown.code == Some(0) { shown.json()["tasks"].clone() } else { Json::Null };
+        (counts["succeeded"].as_u64().unwrap_or_default() >= outcomes).then_some(())
+    });
+}

@@ -1,0 +1,94 @@
+//! The servers die, come back, forget, and refuse.
+
+use std::time::{Duration, Instant};
+
+use tests::servers::{RabbitMq, Redis};
+use tests::{Cluster, Direction, Traffic, until};
+
+use super::{assert_numbers, execute, numbers, until_it_has};
+
+const WORKER: &[&str] = &["--queue", "cpu", "--concurrency", "2", "--lease", "5s", "--quiet"];
+
+/// How many tasks have ended so far.
+fn succeeded(cluster: &Cluster, id: &str) -> u64 {
+    let shown = cluster.coordinator().run(&["executions", "show", id, "--json"]);
+    if shown.code == Some(0) { shown.json()["tasks"]["succeeded"].as_u64().unwrap_or_default() } else { 0 }
+}
+
+#[test]
+fn the_broker_killed_20_times_under_load_loses_nothing() {
+    const TASKS: u64 = 60_000;
+    const KILLS: usize = 20;
+    let cluster = Cluster::start();
+    let _workers = cluster.start_workers(2, WORKER);
+    let mut running = execute(&cluster, "broker", &numbers(TASKS), &["--quiet", "--max-in-flight", "2000"]);
+    until_it_has(&cluster, "broker", 1);
+    let (mut kills, mut slowest) = (0, Duration::ZERO);
+    while kills < KILLS && !running.has_ended() {
+        cluster.rabbitmq().kill();
+        cluster.rabbitmq().restart();
+        kills += 1;
+        let (back, before) = (Instant::now(), succeeded(&cluster, "broker"));
+        until("tasks to go on", || {
+            (succeeded(&cluster, "broker") > before || running.has_ended()).then_some(())
+        });
+        slowest = slowest.max(back.elapsed());
+    }
+    let extra = assert_numbers(running.wait(), TASKS);
+    println!(
+        "{kills} kills of the broker, {extra} extra executions, at most {slowest:?} until tasks went on"
+    );
+    assert!(slowest < Duration::from_secs(15), "{slowest:?}");
+    assert!(kills >= 3, "the run was over after {kills} kills");
+}
+
+#[test]
+fn redis_killed_wiped_and_rolled_back_in_mid_run_loses_nothing() {
+    const TASKS: u64 = 60_000;
+    let cluster = Cluster::start();
+    let _workers = cluster.start_workers(2, WORKER);
+    let running = execute(&cluster, "store", &numbers(TASKS), &["--quiet", "--max-in-flight", "2000"]);
+    until_it_has(&cluster, "store", 1_000);
+    for _ in 0..5 {
+        cluster.redis().kill();
+        cluster.redis().restart();
+    }
+    let snapshot = cluster.redis().snapshot();
+    std::thread::sleep(Duration::from_secs(1));
+    cluster.redis().roll_back(&snapshot);
+    std::thread::sleep(Duration::from_millis(500));
+    cluster.redis().wipe();
+    let ended = running.wait();
+    let extra = assert_numbers(ended, TASKS);
+    println!("{extra} extra executions");
+}
+
+#[test]
+fn a_memory_alarm_blocks_and_the_run_goes_on_alone() {
+    let cluster = Cluster::start();
+    let mut running = execute(&cluster, "alarm", &numbers(30_000), &["--max-in-flight", "1000"]);
+    let _workers = cluster.start_workers(1, WORKER);
+    until_it_has(&cluster, "alarm", 1);
+    cluster.rabbitmq().ctl(&["set_vm_memory_high_watermark", "absolute", "1MB"]);
+    until("the run to say that it is blocked", || {
+        assert!(!running.has_ended(), "it ended before the alarm");
+        running.stderr().contains("blocked").then_some(())
+    });
+    cluster.rabbitmq().ctl(&["set_vm_memory_high_watermark", "absolute", "1GB"]);
+    assert_numbers(running.wait(), 30_000);
+}
+
+#[test]
+fn a_half_open_connection_is_noticed() {
+    let cluster = Cluster::behind_proxies(RabbitMq::start(), Redis::start());
+    let _workers = cluster.start_workers(1, WORKER);
+    let running = execute(&cluster, "half-open", &numbers(20_000), &["--quiet", "--max-in-flight", "500"]);
+    until_it_has(&cluster, "half-open", 1);
+    for direction in [Direction::ToServer, Direction::ToClient] {
+        cluster.proxies().rabbitmq.set(direction, Traffic::Drop);
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    // What was dropped is gone; old connections never work again, new ones do.
+    cluster.proxies().rabbitmq.heal();
+    assert_numbers(running.wait(), 20_000);
+}

@@ -1,0 +1,62 @@
+//! One installation's programs share operations, large values, and nothing with strangers.
+
+use serde_json::json;
+use tests::{Cluster, until};
+
+use super::{assert_numbers, execute, numbers};
+
+#[test]
+fn large_values_travel_by_reference() {
+    let cluster = Cluster::start();
+    let _workers = cluster.start_workers(1, &["--queue", "cpu", "--quiet"]);
+    let text = "x".repeat(3 * 1024 * 1024);
+    let spec = json!({"@type": "echo", "value": text});
+    let document = execute(&cluster, "large", &spec, &["--quiet"]).wait().expect(0).json();
+    assert_eq!(document["result"].as_str().map(str::len), Some(text.len()));
+}
+
+#[test]
+fn with_a_signing_key_unsigned_messages_are_put_aside() {
+    let cluster = Cluster::start();
+    let signed = tests::Worker::new()
+        .with_env("AMQP_URL", cluster.amqp_url())
+        .with_env("REDIS_URL", cluster.redis_url())
+        .with_env("OTAMAN_SIGNING_KEY", "a secret of the installation");
+    let _worker = signed.start(&["--queue", "cpu", "--quiet"]);
+    // This coordinator does not know the secret.
+    let stranger = execute(&cluster, "stranger", &numbers(3), &["--quiet"]);
+    until("the unsigned tasks to be put aside", || {
+        let shown = cluster.coordinator().run(&["queues", "-o", "json"]);
+        let text = if shown.code == Some(0) { shown.stdout } else { String::new() };
+        let queues: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        let dead = queues
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|queue| queue.to_string().contains("otaman.dead") && queue["ready"].as_u64() == Some(3));
+        dead.then_some(())
+    });
+    drop(stranger);
+    let member = cluster.another_coordinator().with_env("OTAMAN_SIGNING_KEY", "a secret of the installation");
+    let spec = member.file("spec.json", &numbers(3).to_string());
+    assert_numbers(member.run(&["execute", &spec, "--quiet", "--json"]), 3);
+}
+
+#[test]
+fn embedded_and_distributed_give_the_same_result() {
+    let cluster = Cluster::start();
+    let _workers = cluster.start_workers(1, &["--queue", "cpu", "--quiet"]);
+    let spec = json!({"@type": "mazepa.sequential_flow", "stages": [
+        numbers(100),
+        {"@type": "map_flow", "over": {"list": ["a", "b"]}, "do": {"@type": "echo", "value": "{item}-{index}"},
+            "reduce": {"@type": "echo", "value": "{values}"}},
+        {"@type": "map_flow", "over": {"list": []}, "do": {"@type": "echo", "value": "{item}"}},
+        {"@type": "command", "argv": ["printf", "hello"]},
+    ]});
+    let distributed = execute(&cluster, "same", &spec, &["--quiet"]).wait().expect(0).json();
+    let alone = tests::Coordinator::new();
+    let spec = alone.file("spec.json", &spec.to_string());
+    let embedded = alone.run(&["execute", &spec, "--quiet", "--json"]).expect(0).json();
+    assert_eq!(distributed["result"], embedded["result"]);
+    assert_eq!(distributed["tasks"], embedded["tasks"]);
+}
