@@ -2,6 +2,11 @@
 check:
     ./check
 
-# The embedded benchmark of docs/benchmarks.md
+# The benchmarks of docs/benchmarks.md
 bench:
     cargo run --release -p tests --example embedded_bench
+    cargo run --release -p tests --example distributed_bench
+
+# The model of the lease protocol with more faults than `check` has time for
+model:
+    cargo test --release -p backends lease::model -- --ignored

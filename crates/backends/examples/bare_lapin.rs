@@ -18,8 +18,10 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Publishe
 const TASKS: &str = "bare.tasks";
 const OUTCOMES: &str = "bare.outcomes";
 const BODY: [u8; 200] = [7; 200];
-/// Messages published before their confirms are waited for.
+/// Messages that are published at once.
 const CHUNK: usize = 256;
+/// Chunks whose confirms may be outstanding.
+const CHUNKS: usize = 8;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -50,35 +52,45 @@ async fn connect(url: &str) -> Result<Connection> {
     Ok(Connection::connect(url, ConnectionProperties::default()).await?)
 }
 
-async fn publish(channel: &Channel, queue: &str) -> Result<PublisherConfirm> {
+/// Publishes so many messages; their confirms are to be waited for.
+async fn publish(channel: &Channel, queue: &str, count: usize) -> Result<Vec<PublisherConfirm>> {
     let options = BasicPublishOptions { mandatory: true, ..Default::default() };
     let properties = BasicProperties::default().with_delivery_mode(2);
-    Ok(channel.basic_publish("".into(), queue.into(), options, &BODY, properties).await?)
+    let one = |_| channel.basic_publish("".into(), queue.into(), options, &BODY, properties.clone());
+    Ok(futures::future::try_join_all((0..count).map(one)).await?)
 }
 
 async fn work(url: &str) -> Result<()> {
     let (incoming, outgoing) = (connect(url).await?, connect(url).await?);
     let (consuming, publishing) = (channel(&incoming).await?, channel(&outgoing).await?);
-    consuming.basic_qos(1_000, BasicQosOptions::default()).await?;
+    consuming.basic_qos(2_048, BasicQosOptions::default()).await?;
     let options = BasicConsumeOptions::default();
     let mut tasks =
         consuming.basic_consume(TASKS.into(), "worker".into(), options, FieldTable::default()).await?;
+    // Acknowledged in order, while the next ones are on their way.
+    let (sent, mut unconfirmed) = tokio::sync::mpsc::channel::<(u64, Vec<PublisherConfirm>)>(CHUNKS);
+    let acknowledging = tokio::spawn(async move {
+        while let Some((last, confirms)) = unconfirmed.recv().await {
+            for confirm in confirms {
+                confirm.await.expect("the broker runs");
+            }
+            let acked = consuming.basic_ack(last, BasicAckOptions { multiple: true });
+            acked.await.expect("the broker runs");
+        }
+    });
     while let Some(task) = tasks.next().await {
-        let mut last = task?.delivery_tag;
-        let mut confirms = vec![publish(&publishing, OUTCOMES).await?];
+        let (mut last, mut count) = (task?.delivery_tag, 1);
         // Whatever else is there goes with it.
-        while confirms.len() < CHUNK
+        while count < CHUNK
             && let Some(Some(task)) = futures::FutureExt::now_or_never(tasks.next())
         {
             last = task?.delivery_tag;
-            confirms.push(publish(&publishing, OUTCOMES).await?);
+            count += 1;
         }
-        for confirm in confirms {
-            confirm.await?;
-        }
-        consuming.basic_ack(last, BasicAckOptions { multiple: true }).await?;
+        sent.send((last, publish(&publishing, OUTCOMES, count).await?)).await?;
     }
-    Ok(())
+    drop(sent);
+    Ok(acknowledging.await?)
 }
 
 async fn produce(url: &str, count: usize) -> Result<()> {
@@ -98,16 +110,20 @@ async fn produce(url: &str, count: usize) -> Result<()> {
             }
         }
     });
+    let mut unconfirmed = std::collections::VecDeque::new();
     let mut published = 0;
     while published < count {
-        let mut confirms = Vec::with_capacity(CHUNK);
-        for _ in 0..CHUNK.min(count - published) {
-            confirms.push(publish(&publishing, TASKS).await?);
+        let chunk = CHUNK.min(count - published);
+        unconfirmed.push_back(publish(&publishing, TASKS, chunk).await?);
+        published += chunk;
+        if unconfirmed.len() > CHUNKS {
+            for confirm in unconfirmed.pop_front().into_iter().flatten() {
+                confirm.await?;
+            }
         }
-        published += confirms.len();
-        for confirm in confirms {
-            confirm.await?;
-        }
+    }
+    for confirm in unconfirmed.into_iter().flatten() {
+        confirm.await?;
     }
     collecting.await?;
     report(&serde_json::json!({ "tasks_per_s": count as f64 / started.elapsed().as_secs_f64() }));
@@ -123,7 +139,9 @@ async fn measure_latency(url: &str, count: usize) -> Result<()> {
     let mut times: Vec<Duration> = Vec::with_capacity(count);
     for _ in 0..count {
         let started = Instant::now();
-        publish(&publishing, TASKS).await?.await?;
+        for confirm in publish(&publishing, TASKS, 1).await? {
+            confirm.await?;
+        }
         let outcome = outcomes.next().await.ok_or("the worker is gone")??;
         times.push(started.elapsed());
         consuming.basic_ack(outcome.delivery_tag, BasicAckOptions::default()).await?;

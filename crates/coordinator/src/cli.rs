@@ -117,8 +117,9 @@ pub fn main(start_worker: impl StartWorker) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap knows which stream each belongs to.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = backends::distributed::without_passwords(error).print();
+            return ExitCode::from(code);
         }
     };
     crate::logging::start(cli.common.verbose, cli.common.quiet);

@@ -8,7 +8,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use backends::distributed::Options;
-use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 use otaman::{Registry, Resources};
 use protocol::{DurationText, WorkerType};
@@ -110,7 +109,7 @@ pub fn main(resources: Resources) -> ExitCode {
         Err(error) => {
             // Help and version are no errors; clap knows which stream each belongs to.
             let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = without_passwords(error).print();
+            let _ = backends::distributed::without_passwords(error).print();
             return ExitCode::from(code);
         }
     };
@@ -129,18 +128,6 @@ pub fn main(resources: Resources) -> ExitCode {
         None => logging::start(cli.logs).and_then(|voice| serve::run(cli.work, voice, registry, resources)),
     };
     done.map_or_else(Failed::report, |()| ExitCode::SUCCESS)
-}
-
-/// A mistyped URL of a server is not repeated, since there may be a password in it.
-fn without_passwords(mut error: clap::Error) -> clap::Error {
-    let is_url = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::String(name)) => name.starts_with("--broker") || name.starts_with("--store"),
-        _ => false,
-    };
-    if is_url {
-        error.insert(ContextKind::InvalidValue, ContextValue::String("***".to_owned()));
-    }
-    error
 }
 
 fn positive(text: &str) -> Result<Duration, String> {
@@ -179,7 +166,8 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<Cli, String> {
         let arguments = ["worker"].iter().chain(arguments);
-        Cli::try_parse_from(arguments).map_err(|error| without_passwords(error).to_string())
+        Cli::try_parse_from(arguments)
+            .map_err(|error| backends::distributed::without_passwords(error).to_string())
     }
 
     fn work(arguments: &[&str]) -> WorkArgs {

@@ -24,7 +24,7 @@ fn survives_worker_death_at(cluster: &Cluster, place: &str) {
             cluster.coordinator().directory().join(&id)], "@key": id, "@retry": {"initial_delay": "10ms"}},
     ]});
     let running = execute(cluster, &id, &spec, &["--quiet"]);
-    let arguments = ["--queue", "cpu", "--concurrency", "2", "--lease", "2s", "--quiet"];
+    let arguments = ["--queue", "cpu", "--concurrency", "2", "--lease", "3s", "--quiet"];
     let dying = worker_that_dies_at(cluster, place);
     let mut victim = dying.start(&arguments);
     until(&format!("the worker's death at {place}"), || victim.has_ended().then_some(()));

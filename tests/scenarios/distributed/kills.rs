@@ -69,7 +69,9 @@ fn a_task_that_kills_its_workers_is_dead_and_others_are_unhurt() {
 fn preemptions_cost_nothing() {
     const PREEMPTIONS: u32 = 50;
     let cluster = Cluster::start();
-    let spec = json!({"@type": "command", "argv": ["sleep", "2"], "@key": "preempted"});
+    let enough = cluster.coordinator().directory().join("enough");
+    let script = format!("test -e {} || sleep 60", enough.display());
+    let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@key": "preempted"});
     let mut running = execute(&cluster, "preempted", &spec, &["--quiet"]);
     let arguments = [WORKER, &["--drain-timeout", "10ms", "--listen", "127.0.0.1:0"]].concat();
     for round in 0..PREEMPTIONS {
@@ -86,6 +88,7 @@ fn preemptions_cost_nothing() {
         worker.terminate();
         worker.wait().expect(0);
     }
+    std::fs::write(&enough, "").expect("the directory is writable");
     let _worker = cluster.worker().start(WORKER);
     let document = running.wait().expect(0).json();
     assert_eq!(document["tasks"]["succeeded"], 1);

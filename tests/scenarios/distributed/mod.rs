@@ -1,5 +1,7 @@
 //! Workers and coordinators as processes of their own, over real servers, while things die.
 
+#![expect(clippy::print_stdout, reason = "a test that measures tells its figures")]
+
 mod control;
 mod coordinators;
 mod crash_points;

@@ -15,7 +15,7 @@ fn the_outcome_of_a_worker_frozen_past_its_session_is_refused() {
     let script = format!("echo run >> {0}; sleep 1; wc -l < {0}", log.display());
     let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@key": "frozen"});
     let running = execute(&cluster, "frozen", &spec, &["--quiet"]);
-    let arguments = ["--queue", "cpu", "--concurrency", "1", "--lease", "2s"];
+    let arguments = ["--queue", "cpu", "--concurrency", "1", "--lease", "3s"];
     let frozen = cluster.worker().start(&arguments);
     until("the first run", || log.exists().then_some(()));
     frozen.freeze();
@@ -43,7 +43,7 @@ fn a_task_ten_times_longer_than_the_lease_runs_once_though_all_cores_burn() {
     let spec = json!({"@type": "command", "argv": ["setsid", "-w", "sh", "-c", script], "@key": "long",
         "@retry": {"max_attempts": 1}});
     let running = execute(&cluster, "long", &spec, &["--quiet"]);
-    let _workers = cluster.start_workers(2, &["--queue", "cpu", "--lease", "2s", "--quiet"]);
+    let _workers = cluster.start_workers(2, &["--queue", "cpu", "--lease", "3s", "--quiet"]);
     running.wait();
     assert_eq!(fs::read_to_string(&log).expect("it was written").lines().count(), 1);
 }

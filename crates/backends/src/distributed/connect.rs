@@ -68,8 +68,25 @@ pub struct Distributed {
     shared: Arc<Shared>,
     store: RedisStore,
     draining: Mutex<JoinSet<()>>,
-    /// Taken out when dropped.
-    threads: Option<Runtime>,
+    threads: Threads,
+}
+
+/// Threads that end with this, also in async code, where a runtime must not just be dropped.
+struct Threads(Option<Runtime>);
+
+impl Threads {
+    fn handle(&self) -> Handle {
+        self.0.as_ref().expect("it is taken out only when dropped").handle().clone()
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(threads) = self.0.take() {
+            // What still runs need not be waited for.
+            threads.shutdown_background();
+        }
+    }
 }
 
 impl Distributed {
@@ -85,22 +102,11 @@ impl Distributed {
             .enable_all()
             .build()
             .map_err(Error::Thread)?;
-        let connecting = threads.spawn(connect(config));
-        let connected =
-            connecting.await.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()));
-        match connected {
-            Ok((shared, store)) => Ok(Self {
-                shared: Arc::new(shared),
-                store,
-                draining: Mutex::default(),
-                threads: Some(threads),
-            }),
-            Err(error) => {
-                // A runtime must not be dropped in async code.
-                threads.shutdown_background();
-                Err(error)
-            }
-        }
+        let threads = Threads(Some(threads));
+        let connected = threads.handle().spawn(connect(config)).await;
+        let (shared, store) =
+            connected.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?;
+        Ok(Self { shared: Arc::new(shared), store, draining: Mutex::default(), threads })
     }
 
     /// Where executions are remembered.
@@ -156,7 +162,7 @@ impl Distributed {
     }
 
     fn handle(&self) -> Handle {
-        self.threads.as_ref().expect("the threads end with this").handle().clone()
+        self.threads.handle()
     }
 
     /// Takes part in draining the delayed queues.
@@ -166,15 +172,6 @@ impl Distributed {
             let _entered = self.handle().enter();
             draining.spawn(delayed::drain(Arc::clone(&self.shared)));
             draining.spawn(Arc::clone(&self.shared).keep_time());
-        }
-    }
-}
-
-impl Drop for Distributed {
-    fn drop(&mut self) {
-        if let Some(threads) = self.threads.take() {
-            // Outside of async code too: what still runs need not be waited for.
-            threads.shutdown_background();
         }
     }
 }

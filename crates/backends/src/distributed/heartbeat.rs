@@ -52,7 +52,7 @@ impl Heartbeat {
             Renewal::Dead | Renewal::Unknown => end(&vitals),
         }
         let (stop, stopped) = oneshot::channel();
-        let pulse = Pulse { arbiter: arbiter, identity, vitals, witness };
+        let pulse = Pulse { arbiter, identity, vitals, witness };
         let thread = std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {

@@ -27,7 +27,7 @@ pub use connect::{Distributed, Error};
 pub use consumer::RemoteConsumer;
 pub use control::{Control, Disagreement, Queued, Worker};
 #[cfg(feature = "clap")]
-pub use options::{Options, OptionsError, QueueType};
+pub use options::{Options, OptionsError, QueueType, without_passwords};
 pub use producer::RemoteProducer;
 pub use queues::Names;
 pub use signing::{KeyTooShort, SigningKey};

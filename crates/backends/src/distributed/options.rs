@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, ValueEnum};
 
 use super::config::Config;
@@ -76,6 +77,19 @@ pub enum OptionsError {
     /// The secret is no secret.
     #[error(transparent)]
     Key(#[from] KeyTooShort),
+}
+
+/// An error of the command line in which a mistyped URL of a server is not repeated, since there may
+/// be a password in it.
+pub fn without_passwords(mut error: clap::Error) -> clap::Error {
+    let is_url = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(name)) => name.starts_with("--broker") || name.starts_with("--store"),
+        _ => false,
+    };
+    if is_url {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("***".to_owned()));
+    }
+    error
 }
 
 impl Options {

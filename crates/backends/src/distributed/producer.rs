@@ -9,6 +9,7 @@ use futures::future::BoxFuture;
 use protocol::{Envelope, ExecutionId, IdMap, IdSet, Outcome, Outcomes, Presence, Task, TaskId};
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::blobs;
 use super::connect::Shared;
@@ -16,7 +17,7 @@ use super::consumer::SIGNATURE;
 use super::crash;
 use crate::broker::{Error, News, Receipt, TaskProducer};
 use crate::lease::Withdrawal;
-use crate::rabbitmq::{Acks, Delivery, Subscription, Ticket};
+use crate::rabbitmq::{Acks, Delivery, Standing, Subscription, Ticket};
 
 /// Messages of outcomes that may be unacknowledged.
 const PREFETCH: u16 = 2_048;
@@ -28,6 +29,9 @@ const LOOK: Duration = Duration::from_secs(1);
 const LEASE: Duration = Duration::from_secs(30);
 /// How often tasks are looked through for those that nobody has seen for long.
 const SWEEP: Duration = Duration::from_secs(30);
+/// So long after the broker has come back, tasks of which nothing was heard since it went are
+/// published again.
+const SETTLED: Duration = Duration::from_secs(5);
 /// Pause before something that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -47,6 +51,10 @@ struct Core {
     /// A std mutex: held for a few instructions, never across an await.
     desk: Mutex<Desk>,
     arrived: Notify,
+    /// Cancelled when no more outcomes are wanted.
+    over: CancellationToken,
+    /// Cancelled when none are being collected.
+    deaf: CancellationToken,
 }
 
 #[derive(Default)]
@@ -93,8 +101,15 @@ impl RemoteProducer {
         shared.declare(&queue).await.map_err(Error::server)?;
         let (subscription, acks) =
             shared.rabbit.subscribe(queue, format!("coordinator of {execution}"), PREFETCH);
-        let core =
-            Arc::new(Core { shared, execution, incarnation, desk: Mutex::default(), arrived: Notify::new() });
+        let core = Arc::new(Core {
+            shared,
+            execution,
+            incarnation,
+            desk: Mutex::default(),
+            arrived: Notify::new(),
+            over: CancellationToken::new(),
+            deaf: CancellationToken::new(),
+        });
         let (to_publish, publishing) = mpsc::unbounded_channel();
         let mut running = JoinSet::new();
         running.spawn(publish(Arc::clone(&core), publishing));
@@ -206,6 +221,9 @@ impl TaskProducer for RemoteProducer {
     fn end(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
             let core = &self.core;
+            // A queue that is deleted while somebody subscribes to it takes the connection with it.
+            core.over.cancel();
+            core.deaf.cancelled().await;
             core.shared.arbiter.end(&core.execution, core.incarnation).await.map_err(Error::server)?;
             core.shared.blobs().forget(&core.execution).await.map_err(Error::server)?;
             core.shared
@@ -277,6 +295,24 @@ impl Desk {
         tickets
     }
 
+    /// Tasks of which nothing has been heard for long, or since the broker went away.
+    fn late(&mut self, now: Instant, gone_since: Option<Instant>) -> Vec<Arc<Task>> {
+        let mut late = Vec::new();
+        for in_flight in self.in_flight.values_mut() {
+            let is_suspicious = gone_since.is_some_and(|moment| in_flight.seen < moment);
+            if is_suspicious {
+                in_flight.seen = now;
+            } else if now.duration_since(in_flight.seen) >= in_flight.patience {
+                in_flight.seen = now;
+                in_flight.patience *= 2;
+            } else {
+                continue;
+            }
+            late.push(Arc::clone(&in_flight.task));
+        }
+        late
+    }
+
     /// Compares what workers run with what was told.
     fn look(&mut self, running: &IdSet<TaskId>, now: Instant) {
         for task in running {
@@ -342,7 +378,13 @@ fn fail(core: &Core, task: &Task, why: &str) {
 
 /// Hears outcomes.
 async fn collect(core: Arc<Core>, mut subscription: Subscription, acks: Acks) {
-    while let Some(delivery) = subscription.next().await {
+    let _deaf = core.deaf.clone().drop_guard();
+    loop {
+        let delivery = tokio::select! {
+            delivery = subscription.next() => delivery,
+            () = core.over.cancelled() => return,
+        };
+        let Some(delivery) = delivery else { return };
         let ticket = delivery.ticket;
         match open(&core, &delivery).await {
             Ok(outcomes) => {
@@ -407,10 +449,11 @@ async fn open_part(core: &Core, part: &[u8]) -> Result<Outcome, String> {
 
 /// Asks workers what they run.
 async fn look(core: Arc<Core>) {
+    let mut lease = LEASE;
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(LOOK.min(lease / 3)).await;
         // Somebody must look after the dead even when no worker is left to do it.
-        if let Err(error) = core.shared.arbiter.expire(LEASE).await {
+        if let Err(error) = core.shared.arbiter.expire(lease).await {
             tracing::debug!(%error, "cannot look for sessions that have ended");
             continue;
         }
@@ -424,9 +467,12 @@ async fn look(core: Arc<Core>) {
                 continue;
             }
         };
-        let presences =
-            sessions.iter().filter_map(|session| protocol::decode_part::<Presence>(&session.info).ok());
+        let presences: Vec<Presence> =
+            sessions.iter().filter_map(|session| protocol::decode_part(&session.info).ok()).collect();
+        // The dead are looked for as often as the most impatient of the living wants it.
+        lease = presences.iter().map(|presence| presence.session.lease).min().unwrap_or(lease);
         let running = presences
+            .into_iter()
             .flat_map(|presence| presence.running)
             .filter(|running| running.execution == core.execution)
             .map(|running| running.task)
@@ -436,21 +482,31 @@ async fn look(core: Arc<Core>) {
     }
 }
 
-/// Publishes tasks again of which nothing has been heard for long. What is in the broker is not
-/// lost; this is for what somebody has deleted there.
+/// Publishes tasks again of which nothing has been heard for long, or since the broker went away. What
+/// is in the broker is not lost; this is for what somebody has deleted there, and for a queue that was
+/// declared so shortly before a crash that RabbitMQ 3.10 makes it anew.
 async fn sweep(core: Arc<Core>, to_publish: mpsc::UnboundedSender<Arc<Task>>) {
     let pause = SWEEP.min(core.shared.resend_after / 2);
+    let mut standing = core.shared.rabbit.standing();
+    let mut lost: Option<Instant> = None;
+    let mut suspicious: Option<(Instant, Instant)> = None;
     loop {
-        tokio::time::sleep(pause).await;
-        let now = Instant::now();
-        let mut late = Vec::new();
-        for in_flight in core.desk().in_flight.values_mut() {
-            if now.duration_since(in_flight.seen) >= in_flight.patience {
-                in_flight.seen = now;
-                in_flight.patience *= 2;
-                late.push(Arc::clone(&in_flight.task));
-            }
+        let look_again = suspicious.map_or(pause, |(due, _)| due.saturating_duration_since(Instant::now()));
+        tokio::select! {
+            () = tokio::time::sleep(look_again.min(pause)) => {}
+            changed = standing.changed() => if changed.is_err() { return },
         }
+        let now = Instant::now();
+        match &*standing.borrow_and_update() {
+            Standing::Disconnected { .. } => lost = lost.or(Some(now)),
+            Standing::Ready => suspicious = lost.take().map(|moment| (now + SETTLED, moment)).or(suspicious),
+            Standing::Blocked { .. } => {}
+        }
+        let gone_since = suspicious.filter(|(due, _)| *due <= now).map(|(_, moment)| moment);
+        if gone_since.is_some() {
+            suspicious = None;
+        }
+        let late = core.desk().late(now, gone_since);
         if !late.is_empty() {
             tracing::info!(execution = %core.execution, tasks = late.len(), "published again, since nothing has been heard of them for long");
         }

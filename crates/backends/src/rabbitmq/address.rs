@@ -9,6 +9,9 @@ use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserIn
 /// Noticing a frozen broker takes two to three of these.
 const HEARTBEAT_SECONDS: u16 = 10;
 
+/// Largest frame, in bytes. The client keeps 64 times as much in buffers for each connection.
+const FRAME_MAX: u32 = 32 * 1024;
+
 /// Where RabbitMQ is and as whom to come: `amqp://user:password@host:5672/vhost?heartbeat=10`, or
 /// `amqps` for TLS.
 ///
@@ -161,7 +164,11 @@ fn place_of(text: &str, default_port: u16) -> Result<(String, u16), AddressError
 }
 
 fn settings(query: &str) -> Result<AMQPQueryString, AddressError> {
-    let mut settings = AMQPQueryString { heartbeat: Some(HEARTBEAT_SECONDS), ..AMQPQueryString::default() };
+    let mut settings = AMQPQueryString {
+        heartbeat: Some(HEARTBEAT_SECONDS),
+        frame_max: Some(FRAME_MAX),
+        ..AMQPQueryString::default()
+    };
     for setting in query.split('&').filter(|setting| !setting.is_empty()) {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
         match name {

@@ -385,7 +385,8 @@ impl Actor {
     /// Asks the broker for as many deliveries as can be used.
     fn adjust_to(&mut self, now: Instant, is_urgent: bool) {
         let ahead = self.lookahead.count(now);
-        let wanted = if self.closing.is_some() { 0 } else { self.waiters.len() as u32 + ahead };
+        let is_leaving = self.closing.is_some() || self.tools.vitals.is_draining();
+        let wanted = if is_leaving { 0 } else { self.waiters.len() as u32 + ahead };
         let mut held = vec![0u32; self.sources.len()];
         for entry in self.held.values().filter(|held| held.phase != Phase::Settling) {
             if let Some(place) = entry.place {
@@ -394,7 +395,7 @@ impl Actor {
         }
         let mut is_subscribed = false;
         for (source, held) in self.sources.iter_mut().zip(held) {
-            source.want(held + wanted, now, is_urgent || self.closing.is_some());
+            source.want(held + wanted, now, is_urgent || is_leaving);
             is_subscribed |= source.allowed() > 0;
         }
         self.tools.vitals.subscribed.store(is_subscribed || self.waiters.is_empty(), Ordering::Relaxed);
