@@ -80,7 +80,7 @@ fn preemptions_cost_nothing() {
             let shown = cluster.coordinator().run(&["workers", "-o", "json"]);
             let workers = if shown.code == Some(0) { shown.json() } else { json!([]) };
             let runs = workers.as_array().is_some_and(|all| {
-                all.iter().any(|worker| worker["running"].as_u64().unwrap_or_default() == 1)
+                all.iter().any(|worker| worker["running"].as_array().is_some_and(|tasks| tasks.len() == 1))
             });
             runs.then_some(())
         });

@@ -39,7 +39,7 @@ impl Names {
         format!("{}.outcomes.{execution}", self.prefix)
     }
 
-    /// Where copies wait for one of [`STEPS`].
+    /// Where copies wait for a step of their delay.
     pub fn delayed(&self, step: Duration) -> String {
         let seconds = step.as_secs();
         let text =

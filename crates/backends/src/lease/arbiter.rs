@@ -154,7 +154,7 @@ impl Arbiter {
     }
 
     /// Takes tasks back that no live session has. Copies of this incarnation and of older ones are
-    /// answered [`Claimed::Dropped`] for a day; end the execution if that is too short.
+    /// answered [`Answer::Dropped`](super::Answer::Dropped) for a day; end the execution if that is too short.
     ///
     /// # Errors
     /// If Redis does not answer.
