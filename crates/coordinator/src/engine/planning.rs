@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use otaman::driver::{Awaited, NodeId, OnFailure, Settlement};
-use protocol::{Cause, Failure, FlowId, IdSet, OperationName, Task, TaskState, Value};
+use protocol::{Cause, Failure, FlowId, IdSet, OperationName, Task, Value};
 use smallvec::smallvec;
 
 use super::core::Engine;
@@ -57,7 +57,12 @@ impl Engine {
         }
         if flow.is_skipping {
             let operation = self.tally.operation(&task.operation);
-            self.tally.skip(operation);
+            match known {
+                Known::New => self.tally.skip(operation),
+                // It has ended, whether this flow may use it or not.
+                Known::Reused(outcome) => self.tally.reuse(operation, &outcome),
+                Known::Settled(_) => {}
+            }
             turn.tell(node, Settlement::Unknown);
             return;
         }
@@ -68,11 +73,8 @@ impl Engine {
             }
             Known::Reused(outcome) => {
                 let operation = self.tally.operation(&task.operation);
-                let has_failed = outcome.value().is_none();
-                self.tally
-                    .expand(operation, if has_failed { TaskState::Failed } else { TaskState::Succeeded });
-                self.tally.reused += u64::from(!has_failed);
-                if has_failed {
+                self.tally.reuse(operation, &outcome);
+                if outcome.value().is_none() {
                     if edge.on_failure == OnFailure::Propagate {
                         flow.failed.insert(node);
                     }

@@ -1,6 +1,6 @@
 //! Counting: each task in exactly one place at every instant.
 
-use protocol::{Counts, OperationName, TaskState};
+use protocol::{Counts, OperationName, Outcome, TaskState};
 
 /// How many tasks are in which state. Conservation: `expanded` is the sum of all states.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,6 +92,13 @@ impl Tally {
         self.states[into as usize] += 1;
         self.of(operation).expanded += 1;
         self.enter(operation, into);
+    }
+
+    /// Counts a task that ended in an earlier run.
+    pub(super) fn reuse(&mut self, operation: OperationIndex, outcome: &Outcome) {
+        let has_succeeded = outcome.value().is_some();
+        self.expand(operation, if has_succeeded { TaskState::Succeeded } else { TaskState::Failed });
+        self.reused += u64::from(has_succeeded);
     }
 
     pub(super) fn skip(&mut self, operation: OperationIndex) {
