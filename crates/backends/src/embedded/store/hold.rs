@@ -21,7 +21,17 @@ const REPAIRS: &str = ", which repairs it after a crash";
 /// The right to write an execution, or to read its file; ends when dropped.
 #[derive(Debug)]
 pub(super) struct Hold {
-    _locked: File,
+    locked: File,
+}
+
+/// Gives the lock up by name: closing the file would leave it with a child process that another
+/// thread has forked, until that child runs its program.
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Err(error) = self.locked.unlock() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot unlock an execution");
+        }
+    }
 }
 
 impl Hold {
@@ -51,7 +61,7 @@ impl Hold {
         let path = directory.owner();
         let file = File::open(&path).map_err(medium("open", &path))?;
         match file.try_lock_shared() {
-            Ok(()) => Ok(Some(Self { _locked: file })),
+            Ok(()) => Ok(Some(Self { locked: file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(medium("lock", &path)(error)),
         }
@@ -70,7 +80,7 @@ impl Hold {
         let text = format!("process {} on {}{purpose}", std::process::id(), machine());
         let written = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
         written.map_err(medium("write", &path))?;
-        Ok(Some(Self { _locked: file }))
+        Ok(Some(Self { locked: file }))
     }
 }
 
@@ -83,4 +93,23 @@ pub(super) fn owner(directory: &Directory) -> String {
 
 fn machine() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_forked_child_does_not_keep_a_hold() {
+        let executions = tempfile::tempdir().unwrap();
+        let directory = Directory::new(executions.path(), &"held".parse().unwrap());
+        fs::create_dir(directory.owner().parent().unwrap()).unwrap();
+        let hold = Hold::to_write(&directory).unwrap();
+        // What a fork leaves in the child until it runs its program: the same open file.
+        let of_the_child = hold.locked.try_clone().unwrap();
+        assert!(Hold::to_read(&directory).unwrap().is_none());
+        drop(hold);
+        assert!(Hold::to_read(&directory).unwrap().is_some());
+        drop(of_the_child);
+    }
 }
