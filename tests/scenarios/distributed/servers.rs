@@ -15,6 +15,13 @@ fn succeeded(cluster: &Cluster, id: &str) -> u64 {
     if shown.code == Some(0) { shown.json()["tasks"]["succeeded"].as_u64().unwrap_or_default() } else { 0 }
 }
 
+/// Waits until more tasks have ended than now.
+#[track_caller]
+fn until_it_goes_on(cluster: &Cluster, id: &str) {
+    let before = succeeded(cluster, id);
+    until("more tasks to end", || (succeeded(cluster, id) > before).then_some(()));
+}
+
 #[test]
 fn the_broker_killed_20_times_under_load_loses_nothing() {
     const TASKS: u64 = 60_000;
@@ -54,9 +61,9 @@ fn redis_killed_wiped_and_rolled_back_in_mid_run_loses_nothing() {
         cluster.redis().restart();
     }
     let snapshot = cluster.redis().snapshot();
-    std::thread::sleep(Duration::from_secs(1));
+    until_it_goes_on(&cluster, "store");
     cluster.redis().roll_back(&snapshot);
-    std::thread::sleep(Duration::from_millis(500));
+    until_it_goes_on(&cluster, "store");
     cluster.redis().wipe();
     let ended = running.wait();
     let extra = assert_numbers(ended, TASKS);
@@ -81,14 +88,14 @@ fn a_memory_alarm_blocks_and_the_run_goes_on_alone() {
 #[test]
 fn a_half_open_connection_is_noticed() {
     let cluster = Cluster::behind_proxies(RabbitMq::start(), Redis::start());
-    let _workers = cluster.start_workers(1, WORKER);
+    let workers = cluster.start_workers(1, WORKER);
     let running = execute(&cluster, "half-open", &numbers(20_000), &["--quiet", "--max-in-flight", "500"]);
     until_it_has(&cluster, "half-open", 1);
     for direction in [Direction::ToServer, Direction::ToClient] {
         cluster.proxies().rabbitmq.set(direction, Traffic::Drop);
     }
-    std::thread::sleep(Duration::from_secs(2));
-    // What was dropped is gone; old connections never work again, new ones do.
+    // Nothing tells either side that the other is gone, except its silence.
+    until("the worker to notice", || workers[0].stderr().contains("lost RabbitMQ").then_some(()));
     cluster.proxies().rabbitmq.heal();
     assert_numbers(running.wait(), 20_000);
 }
