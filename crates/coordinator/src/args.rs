@@ -51,9 +51,8 @@ pub(crate) struct SpecArgs {
                   Ctrl-C: what no worker has yet is taken back, and running tasks finish; a second Ctrl-C ends \
                   this process at once.\n\n\
                   --json prints one document with counts, result and failures instead of the result alone.\n\n\
-                  Exit codes: 0 succeeded, 1 some task or flow failed, 2 wrong usage or spec, or the execution \
-                  is being run by another coordinator, 3 store, broker or disk failed, or another coordinator \
-                  has taken over, 130 cancelled."
+                  Exit codes: 0 succeeded, 1 some task or flow failed, 2 wrong usage or spec, 3 store, \
+                  broker or disk failed, or another coordinator runs the execution, 130 cancelled."
 )]
 pub(crate) struct ExecuteArgs {
     /// The spec, a JSON file; - for standard input. With --resume it may be left out

@@ -46,8 +46,12 @@ pub struct Outcome {
     pub task: TaskId,
     /// How it ended.
     pub ending: Ending,
-    /// Number of the attempt that ended it, 1-based; 0 if it never ran.
+    /// Number of the attempt that ended it, 1-based; 0 if it never ran. Attempts that were handed
+    /// back before they began have numbers, too.
     pub attempt: u32,
+    /// How many attempts before it had begun and ended nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retries: u32,
     /// Session of the worker that ran that attempt; absent if it never ran.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
@@ -71,6 +75,7 @@ impl Outcome {
             task,
             ending: Ending::Cancelled,
             attempt: 0,
+            retries: 0,
             session: None,
             started_at_us: 0,
             duration: Duration::ZERO,
@@ -93,11 +98,10 @@ impl Outcome {
             Ending::Succeeded(_) | Ending::Cancelled => None,
         }
     }
+}
 
-    /// How many attempts there were beyond the first.
-    pub fn retries(&self) -> u32 {
-        self.attempt.saturating_sub(1)
-    }
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A moment as the wire writes it: microseconds since 1970 (UTC). Earlier moments become 0.

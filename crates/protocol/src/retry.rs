@@ -104,6 +104,11 @@ impl Spent {
         *counter = counter.saturating_add(1);
     }
 
+    /// All of them.
+    pub fn total(&self) -> u32 {
+        self.charged().saturating_add(self.lost).saturating_add(self.preempted)
+    }
+
     /// Attempts that ended by the task's own doing.
     fn charged(&self) -> u32 {
         self.transient.saturating_add(self.timeout).saturating_add(self.out_of_memory)

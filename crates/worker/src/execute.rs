@@ -7,12 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 use backends::broker::{Delivery, TaskConsumer};
 use futures::future::FusedFuture;
 use otaman::driver::ContextParts;
-use otaman::{Context, Registry, Resources};
-use protocol::{Cause, DurationText, Failure, Value, to_unix_micros};
+use otaman::{Context, Operational, Registry, Resources};
+use protocol::{Cause, DurationText, Failure, Task, Value, to_unix_micros};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::attempt::Reports;
+use crate::colleagues::{Colleagues, PUT_OFF};
 use crate::panics::Guarded;
 use crate::unknown;
 
@@ -22,6 +23,8 @@ pub(crate) struct Executor {
     pub(crate) resources: Arc<Resources>,
     pub(crate) consumer: Arc<dyn TaskConsumer>,
     pub(crate) stop_grace: Duration,
+    /// Who else may have an operation; nobody where all runs in one process.
+    pub(crate) colleagues: Option<Colleagues>,
 }
 
 /// How an attempt ended.
@@ -29,6 +32,8 @@ pub(crate) struct Ended {
     pub(crate) started_at_us: u64,
     pub(crate) duration: Duration,
     pub(crate) result: Result<Value, Failure>,
+    /// It did not fail but is for others, who are to have it after this delay.
+    pub(crate) put_off: Option<Duration>,
 }
 
 /// Why an attempt was told to stop.
@@ -52,19 +57,32 @@ impl Executor {
         let span = tracing::info_span!(
             "task", execution = %delivery.execution, task = %task.id, operation = %task.operation, attempt
         );
-        let result = self.run(delivery, cut).instrument(span).await;
-        Ended { started_at_us, duration: start.elapsed(), result }
+        let Some(operation) = self.registry.operation(&task.operation, &task.version) else {
+            let (failure, put_off) = self.lack(task).instrument(span).await;
+            return Ended { started_at_us, duration: start.elapsed(), result: Err(failure), put_off };
+        };
+        let result = self.run(operation, delivery, cut).instrument(span).await;
+        Ended { started_at_us, duration: start.elapsed(), result, put_off: None }
+    }
+
+    /// What becomes of a task whose operation is not here.
+    async fn lack(&self, task: &Task) -> (Failure, Option<Duration>) {
+        let failure = unknown::failure(&self.registry, task);
+        match &self.colleagues {
+            Some(colleagues) if colleagues.have(task).await => {
+                (Failure { cause: Cause::Preempted, ..failure }, Some(PUT_OFF))
+            }
+            Some(_) | None => (failure, None),
+        }
     }
 
     async fn run(
         &self,
+        operation: &Operational,
         delivery: &Delivery,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
     ) -> Result<Value, Failure> {
         let task = &delivery.task;
-        let Some(operation) = self.registry.operation(&task.operation, &task.version) else {
-            return Err(unknown::failure(&self.registry, task));
-        };
         let cancellation = CancellationToken::new();
         let reports = Arc::new(Reports::new(delivery.execution.clone(), Arc::clone(&self.consumer)));
         let context = Context::new(ContextParts {

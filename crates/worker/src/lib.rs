@@ -8,6 +8,7 @@
 mod activity;
 mod attempt;
 mod cli;
+mod colleagues;
 mod config;
 mod embedded;
 mod execute;

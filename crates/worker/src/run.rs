@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, Report};
+use crate::colleagues::Colleagues;
 use crate::config::Config;
 use crate::execute::Executor;
 use crate::panics;
@@ -89,8 +90,17 @@ pub async fn run(
 ) -> Result<Report, Error> {
     let activity = Arc::new(Activity::new(config.concurrency));
     let cut = CancellationToken::new();
-    let crew =
-        Crew { config, registry, resources, consumer, session, activity: Arc::clone(&activity), stop, cut };
+    let crew = Crew {
+        config,
+        registry,
+        resources,
+        consumer,
+        session,
+        colleagues: None,
+        activity: Arc::clone(&activity),
+        stop,
+        cut,
+    };
     crew.work().await?;
     Ok(activity.report())
 }
@@ -102,6 +112,8 @@ pub(crate) struct Crew {
     pub(crate) resources: Arc<Resources>,
     pub(crate) consumer: Arc<dyn TaskConsumer>,
     pub(crate) session: Session,
+    /// Who else may have an operation that is not in the registry.
+    pub(crate) colleagues: Option<Colleagues>,
     /// Has as many tallies as there are to be slots.
     pub(crate) activity: Arc<Activity>,
     /// Cancelled when nothing more is to be leased; the drain time-out begins.
@@ -113,14 +125,15 @@ pub(crate) struct Crew {
 impl Crew {
     /// Works until stopped.
     pub(crate) async fn work(self) -> Result<(), Error> {
-        let Self { config, registry, resources, consumer, session, activity, stop, cut } = self;
+        let Self { config, registry, resources, consumer, session, colleagues, activity, stop, cut } = self;
         if config.concurrency == 0 {
             return Err(Error::NoSlots);
         }
         check_resources(&registry, &resources, &session.worker_types)?;
         panics::install();
         let (stop, cut) = (stop.child_token(), cut.child_token());
-        let executor = Executor { registry, resources, consumer, stop_grace: config.stop_grace.0 };
+        let stop_grace = config.stop_grace.0;
+        let executor = Executor { registry, resources, consumer, stop_grace, colleagues };
         let (retry, stopped, cutting) = (config.retry, stop.clone(), cut.clone());
         let slots = Arc::new(Slots { executor, session, retry, activity, stop: stopped, cut: cutting });
         let mut working = JoinSet::new();

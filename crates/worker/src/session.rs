@@ -9,6 +9,7 @@ use protocol::{Session, SessionId};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
+use crate::colleagues::Colleagues;
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::observed::Observed;
@@ -48,8 +49,6 @@ impl Sessions {
     /// # Errors
     /// If the store cannot be reached.
     pub(crate) async fn start(&self) -> Result<(Session, Arc<RemoteConsumer>), Failed> {
-        let announcement = operations::announcement(&self.registry);
-        let announced = self.distributed.control().announce(&announcement).await?;
         let session = Session {
             id: SessionId::from_uuid(uuid::Uuid::new_v4()),
             node: self.observed.node.clone(),
@@ -58,7 +57,8 @@ impl Sessions {
             concurrency: self.config.concurrency as u32,
             lease: self.observed.lease,
         };
-        let consumer = self.distributed.consumer(session.clone(), Some(announced)).await?;
+        let announcement = operations::announcement(&self.registry);
+        let consumer = self.distributed.consumer(session.clone(), Some(announcement)).await?;
         self.observed.begin_session(Arc::clone(consumer.vitals()));
         tracing::debug!(session = %session.id, "a session has started");
         Ok((session, consumer))
@@ -77,6 +77,7 @@ impl Sessions {
             registry: Arc::clone(&self.registry),
             resources: Arc::clone(&self.resources),
             consumer: Arc::clone(&consumer) as _,
+            colleagues: Some(Colleagues::new(self.distributed.control(), session.clone())),
             session,
             activity: Arc::clone(&self.observed.activity),
             stop: stop.clone(),

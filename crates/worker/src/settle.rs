@@ -24,8 +24,9 @@ pub(crate) fn settle(
     default: &RetryPolicy,
     random: impl FnOnce() -> f64,
 ) -> Settlement {
-    let Ended { started_at_us, duration, result } = ended;
+    let Ended { started_at_us, duration, result, put_off } = ended;
     let number = delivery.lease.token.attempt;
+    let retries = delivery.spent.total();
     let mut failed_attempts = delivery.failed_attempts;
     let ending = match result {
         Ok(value) => Ending::Succeeded(value),
@@ -44,7 +45,7 @@ pub(crate) fn settle(
                 failure: failure.clone(),
             };
             if let Decision::Retry { after } = decision {
-                return Settlement::Retry { failed, after };
+                return Settlement::Retry { failed, after: put_off.unwrap_or(after) };
             }
             failed_attempts.push(failed);
             let surplus = failed_attempts.len().saturating_sub(Outcome::MAX_EVIDENCE);
@@ -56,6 +57,7 @@ pub(crate) fn settle(
         task: delivery.task.id,
         ending,
         attempt: number,
+        retries,
         session: Some(session.id),
         started_at_us,
         duration,
@@ -106,16 +108,18 @@ mod tests {
     }
 
     fn settled(delivery: Delivery, result: Result<Value, Failure>) -> Settlement {
-        let ended = Ended { started_at_us: 5, duration: Duration::from_secs(2), result };
+        let ended = Ended { started_at_us: 5, duration: Duration::from_secs(2), result, put_off: None };
         settle(delivery, ended, &session(), &RetryPolicy::default(), || 0.5)
     }
 
     #[test]
     fn a_value_ends_the_task_and_keeps_earlier_evidence() {
-        let Settlement::Complete(outcome) = settled(delivery(Spent::default(), 2), Ok(Value::null())) else {
+        // Of two attempts before it one was handed back before it began.
+        let spent = Spent { transient: 1, ..Spent::default() };
+        let Settlement::Complete(outcome) = settled(delivery(spent, 2), Ok(Value::null())) else {
             panic!("a value is an end")
         };
-        assert_eq!((outcome.attempt, outcome.failed_attempts.len()), (3, 2));
+        assert_eq!((outcome.attempt, outcome.retries, outcome.failed_attempts.len()), (3, 1, 2));
         assert_eq!((outcome.started_at_us, outcome.duration), (5, Duration::from_secs(2)));
         assert_eq!(outcome.session, Some(session().id));
     }

@@ -48,7 +48,7 @@ fn a_second_coordinator_is_refused_while_the_first_one_lives() {
     until("the execution's record", || {
         (cluster.coordinator().run(&["executions", "show", "held", "--json"]).code == Some(0)).then_some(())
     });
-    let second = cluster.another_coordinator().run(&["execute", "--resume", "held"]).expect(2);
+    let second = cluster.another_coordinator().run(&["execute", "--resume", "held"]).expect(3);
     assert!(second.stderr.contains("held"), "{}", second.stderr);
     let _worker = cluster.start_workers(1, &["--queue", "cpu", "--quiet"]);
     assert_numbers(first.wait(), 1_000);

@@ -81,6 +81,10 @@ fn a_memory_alarm_blocks_and_the_run_goes_on_alone() {
         assert!(!running.has_ended(), "it ended before the alarm");
         running.stderr().contains("blocked").then_some(())
     });
+    let explained = cluster.coordinator().run(&["explain", "alarm"]).expect(0);
+    assert!(explained.stdout.contains("blocked by the broker: low on memory"), "{}", explained.stdout);
+    let queues = cluster.coordinator().run(&["queues"]).expect(0);
+    assert!(queues.stderr.contains("blocked by the broker"), "{}", queues.stderr);
     cluster.rabbitmq().ctl(&["set_vm_memory_high_watermark", "absolute", "1GB"]);
     assert_numbers(running.wait(), 30_000);
 }

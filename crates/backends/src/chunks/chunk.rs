@@ -26,6 +26,7 @@ const KNOWN_SESSION: u8 = 0b100;
 /// A session follows in full; it gets the next number.
 const NEW_SESSION: u8 = 0b1000;
 const FAILED_ATTEMPTS: u8 = 0b1_0000;
+const RETRIES: u8 = 0b10_0000;
 
 /// Why a chunk cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -81,9 +82,13 @@ impl Packer {
             Some(Some(_)) => KNOWN_SESSION,
         };
         let evidence = if outcome.failed_attempts.is_empty() { 0 } else { FAILED_ATTEMPTS };
-        self.bytes.push(kind | session | evidence);
+        let retries = if outcome.retries == 0 { 0 } else { RETRIES };
+        self.bytes.push(kind | session | evidence | retries);
         self.bytes.extend_from_slice(&outcome.task.to_u128().to_be_bytes());
         put_number(&mut self.bytes, outcome.attempt.into());
+        if outcome.retries != 0 {
+            put_number(&mut self.bytes, outcome.retries.into());
+        }
         match known {
             None => {}
             Some(Some(number)) => put_number(&mut self.bytes, number as u64),
@@ -160,6 +165,7 @@ impl Chunk {
         let flags = unpack.byte()?;
         let task = TaskId::from_u128(u128::from_be_bytes(unpack.array()?));
         let attempt = unpack.small_number()?;
+        let retries = if flags & RETRIES == 0 { 0 } else { unpack.small_number()? };
         let session = match flags & (KNOWN_SESSION | NEW_SESSION) {
             0 => None,
             NEW_SESSION => Some(SessionId::from_uuid(Uuid::from_bytes(unpack.array()?))),
@@ -180,7 +186,9 @@ impl Chunk {
             0 => Vec::new(),
             _ => rmp_serde::from_slice::<Vec<Attempt>>(unpack.bytes()?)?,
         };
-        Ok(Some(Outcome { task, ending, attempt, session, started_at_us, duration, failed_attempts }))
+        let how =
+            Outcome { task, ending, attempt, retries, session, started_at_us, duration, failed_attempts };
+        Ok(Some(how))
     }
 }
 
@@ -203,6 +211,9 @@ pub(crate) fn walk(
         let flags = unpack.byte()?;
         let task = TaskId::from_u128(u128::from_be_bytes(unpack.array()?));
         unpack.number()?;
+        if flags & RETRIES != 0 {
+            unpack.number()?;
+        }
         if flags & NEW_SESSION != 0 {
             sessions.push(SessionId::from_uuid(Uuid::from_bytes(unpack.array()?)));
         } else if flags & KNOWN_SESSION != 0 {
@@ -252,12 +263,13 @@ mod tests {
             failure.prop_map(Ending::Failed),
             Just(Ending::Cancelled),
         ];
-        let numbers = (0..20u128, any::<u32>(), any::<u64>(), any::<u64>());
+        let numbers = (0..20u128, any::<u32>(), 0..3u32, any::<u64>(), any::<u64>());
         (numbers, session, ending, attempts).prop_map(
-            |((task, attempt, started, duration), session, ending, attempts)| Outcome {
+            |((task, attempt, retries, started, duration), session, ending, attempts)| Outcome {
                 task: TaskId::from_u128(task << 90 | task),
                 ending,
                 attempt,
+                retries,
                 session,
                 started_at_us: started,
                 duration: Duration::from_micros(duration),

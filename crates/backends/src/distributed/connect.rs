@@ -119,15 +119,15 @@ impl Distributed {
         super::control::Control { shared: Arc::clone(&self.shared), store: self.store.clone() }
     }
 
-    /// A worker's side, for a new session; `operations` is what [`super::control::Control::announce`]
-    /// gave.
+    /// A worker's side, for a new session; `operations` describes those that it has, for
+    /// [`super::control::Control::announced`].
     ///
     /// # Errors
     /// If the store cannot be reached.
     pub async fn consumer(
         &self,
         session: Session,
-        operations: Option<String>,
+        operations: Option<Vec<u8>>,
     ) -> Result<Arc<RemoteConsumer>, Error> {
         self.drain_delayed();
         let shared = Arc::clone(&self.shared);
@@ -185,7 +185,7 @@ async fn connect(config: Config) -> Result<(Shared, RedisStore), Error> {
     };
     let (redis, rabbit) = tokio::join!(Redis::connect(store), Rabbit::connect(broker));
     let (redis, rabbit) = (redis?, rabbit?);
-    let ack_delay = match redis.is_durable() {
+    let ack_delay = match redis.durability() {
         Durability::EverySecond => DISK,
         Durability::Always | Durability::None => Duration::ZERO,
     };
@@ -209,6 +209,15 @@ async fn connect(config: Config) -> Result<(Shared, RedisStore), Error> {
     Ok((shared, RedisStore::new(redis, &config.prefix)))
 }
 
+/// What is wrong, for people.
+pub(super) fn trouble(standing: &Standing) -> Option<String> {
+    match standing {
+        Standing::Ready => None,
+        Standing::Blocked { reason } => Some(format!("blocked by the broker: {reason}")),
+        Standing::Disconnected { error } => Some(format!("no connection to the broker: {error}")),
+    }
+}
+
 impl Shared {
     pub(super) fn blobs(&self) -> &Blobs {
         &self.copies.blobs
@@ -226,11 +235,7 @@ impl Shared {
 
     /// What keeps the servers from being used, if anything.
     pub(super) fn trouble(&self) -> Option<String> {
-        match &*self.rabbit.standing().borrow() {
-            Standing::Ready => None,
-            Standing::Blocked { reason } => Some(format!("blocked by the broker: {reason}")),
-            Standing::Disconnected { error } => Some(format!("no connection to the broker: {error}")),
-        }
+        trouble(&self.rabbit.standing().borrow())
     }
 
     pub(super) async fn keep(&self, execution: &ExecutionId, file: &Path) -> Result<String, BrokerError> {

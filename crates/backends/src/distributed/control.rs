@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use protocol::{ExecutionId, Presence, TaskId, WorkerType};
 
-use super::connect::{Error, Shared};
+use super::announcement;
+use super::connect::{Error, Shared, trouble};
 use super::queues::STEPS;
 use crate::lease::{Flags, Record};
+use crate::rabbitmq::Standing;
 use crate::redis_store::RedisStore;
 
 /// Bytes of an input that are put into the store at once.
@@ -51,19 +53,6 @@ pub struct Queued {
 }
 
 impl Control {
-    /// Announces operations, described by `description`; the key under which sessions name them.
-    /// Equal announcements have equal keys.
-    ///
-    /// # Errors
-    /// If the store cannot be reached.
-    pub async fn announce(&self, description: &[u8]) -> Result<String, Error> {
-        let key = blake3::hash(description).to_hex()[..32].to_owned();
-        let mut set = ::redis::cmd("HSET");
-        set.arg(self.announcements()).arg(&key).arg(description);
-        let () = self.shared.redis.run(&set).await?;
-        Ok(key)
-    }
-
     /// The announcements of all live workers, by key, with the workers that made them.
     ///
     /// # Errors
@@ -77,9 +66,8 @@ impl Control {
         }
         let mut found = Vec::new();
         for (key, workers) in by_key {
-            let mut get = ::redis::cmd("HGET");
-            get.arg(self.announcements()).arg(&key);
-            if let Some(description) = self.shared.redis.run::<Option<Vec<u8>>>(&get).await? {
+            let Shared { redis, prefix, .. } = &*self.shared;
+            if let Some(description) = announcement::read(redis, prefix, &key).await? {
                 found.push((description, workers));
             }
         }
@@ -237,16 +225,24 @@ impl Control {
         &self.store
     }
 
-    /// What keeps the servers from being used, if anything.
+    /// What keeps the servers from being used, as far as this process has met it.
     pub fn trouble(&self) -> Option<String> {
         self.shared.trouble()
     }
 
-    fn input_key(&self, execution: &ExecutionId) -> String {
-        format!("{{{}}}:input:{execution}", self.shared.prefix)
+    /// The same for a process that has not published anything yet: it asks the broker.
+    pub async fn look_for_trouble(&self) -> Option<String> {
+        if let Some(trouble) = self.trouble() {
+            return Some(trouble);
+        }
+        let standing = match self.shared.rabbit.blockage().await {
+            Ok(reason) => Standing::Blocked { reason: reason? },
+            Err(error) => Standing::Disconnected { error: error.to_string() },
+        };
+        trouble(&standing)
     }
 
-    fn announcements(&self) -> String {
-        format!("{{{}}}:announced", self.shared.prefix)
+    fn input_key(&self, execution: &ExecutionId) -> String {
+        format!("{{{}}}:input:{execution}", self.shared.prefix)
     }
 }

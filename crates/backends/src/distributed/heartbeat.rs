@@ -9,6 +9,7 @@ use std::time::Duration;
 use protocol::{Presence, Session};
 use tokio::sync::oneshot;
 
+use super::announcement::Announcement;
 use super::vitals::{Standing, Vitals};
 use crate::lease::{Arbiter, Renewal, Witness};
 
@@ -20,7 +21,16 @@ const OFTEN: Duration = Duration::from_secs(2);
 pub(super) struct Identity {
     pub(super) session: Session,
     pub(super) started_at_us: u64,
-    pub(super) operations: Option<String>,
+    pub(super) announcement: Option<Announcement>,
+}
+
+impl Identity {
+    async fn announce(&self) -> Result<(), crate::lease::Error> {
+        match &self.announcement {
+            Some(announcement) => Ok(announcement.make().await?),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A running heartbeat. It stops, and the session ends, when told to or dropped.
@@ -39,6 +49,7 @@ impl Heartbeat {
         identity: Identity,
         vitals: Arc<Vitals>,
     ) -> Result<Self, crate::lease::Error> {
+        identity.announce().await?;
         // The clock's offset must be known before anything is leased.
         let session = &identity.session;
         let registered =
@@ -52,7 +63,7 @@ impl Heartbeat {
             Renewal::Dead | Renewal::Unknown => end(&vitals),
         }
         let (stop, stopped) = oneshot::channel();
-        let pulse = Pulse { arbiter, identity, vitals, witness };
+        let pulse = Pulse { arbiter, identity, vitals, witness, has_lost: false };
         let thread = std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
@@ -97,7 +108,7 @@ fn presence(identity: &Identity, vitals: &Vitals) -> Vec<u8> {
         is_draining: vitals.is_draining(),
         running: vitals.running(),
         ended: vitals.counters().completed,
-        operations: identity.operations.clone(),
+        operations: identity.announcement.as_ref().map(|made| made.key().to_owned()),
     };
     protocol::encode_part(&presence).expect("a presence is small and plain")
 }
@@ -107,6 +118,8 @@ struct Pulse {
     identity: Identity,
     vitals: Arc<Vitals>,
     witness: Witness,
+    /// Redis has lost writes, and not all that follows from it has been done.
+    has_lost: bool,
 }
 
 impl Pulse {
@@ -149,15 +162,14 @@ impl Pulse {
         let session = &self.identity.session;
         let info = presence(&self.identity, &self.vitals);
         let mut renewal = self.arbiter.renew(session.id, session.lease, &session.node, &info).await?;
-        let mut has_lost = false;
         if renewal == Renewal::Unknown {
             // Neither alive nor dead: Redis has forgotten us, and others with us.
-            has_lost = true;
+            self.has_lost = true;
             renewal = self.arbiter.register(session.id, session.lease, &session.node, &info).await?;
         }
         match renewal {
             Renewal::Renewed(beat) => {
-                has_lost |= self.witness.has_seen_loss(&beat);
+                self.has_lost |= self.witness.has_seen_loss(&beat);
                 self.vitals.renewed(beat.now_ms);
             }
             Renewal::Dead | Renewal::Unknown => {
@@ -165,12 +177,14 @@ impl Pulse {
                 return Ok(());
             }
         }
-        if has_lost {
+        if self.has_lost {
             tracing::warn!(
                 "Redis has lost writes; nobody is taken for dead for two leases, and leases are asserted"
             );
             self.arbiter.suspend(session.lease).await?;
+            self.identity.announce().await?;
             self.vitals.losses.send_modify(|count| *count += 1);
+            self.has_lost = false;
         }
         let reaped = self.arbiter.expire(session.lease).await?;
         for session in reaped {

@@ -5,6 +5,7 @@
 //! costs repetitions, never tasks; and what counts in the end is the coordinator's record, in which
 //! the first outcome wins.
 
+mod announcement;
 mod blobs;
 mod config;
 mod connect;

@@ -91,7 +91,7 @@ impl Dial {
         }
     }
 
-    fn explain(&self, error: lapin::Error) -> Error {
+    pub(super) fn explain(&self, error: lapin::Error) -> Error {
         let address = self.address.clone();
         let code = match error.kind() {
             ErrorKind::ProtocolError(error) => error.get_id(),
@@ -101,7 +101,7 @@ impl Dial {
             ErrorKind::IOError(error) => error.get_ref().is_some_and(|inner| inner.is::<TlsFailure>()),
             _ => false,
         };
-        let source = Box::new(error);
+        let source = error.into();
         match code {
             ACCESS_REFUSED => Error::AccessRefused { address, source },
             NOT_ALLOWED => Error::VirtualHost { address, source },

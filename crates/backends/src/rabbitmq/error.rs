@@ -1,5 +1,7 @@
 //! What can go wrong with RabbitMQ, where, and what helps.
 
+use std::error;
+use std::fmt;
 use std::time::Duration;
 
 use super::address::Address;
@@ -22,7 +24,7 @@ pub enum Error {
         waited: Duration,
         /// What came of the last try.
         #[source]
-        source: Option<Box<lapin::Error>>,
+        source: Option<Told>,
     },
     /// The user name or the password is wrong.
     #[error("RabbitMQ at {address} refuses the user: check the user name and the password in its URL")]
@@ -31,7 +33,7 @@ pub enum Error {
         address: Address,
         /// What the broker says.
         #[source]
-        source: Box<lapin::Error>,
+        source: Told,
     },
     /// The virtual host does not exist, or the user may not use it.
     #[error(
@@ -43,7 +45,7 @@ pub enum Error {
         address: Address,
         /// What the broker says.
         #[source]
-        source: Box<lapin::Error>,
+        source: Told,
     },
     /// No TLS with this server.
     #[error(
@@ -55,7 +57,7 @@ pub enum Error {
         address: Address,
         /// What came of it.
         #[source]
-        source: Box<lapin::Error>,
+        source: Told,
     },
     /// A certificate or key cannot be read.
     #[error(transparent)]
@@ -84,7 +86,7 @@ pub enum Error {
         queue: String,
         /// What the broker says.
         #[source]
-        source: Box<lapin::Error>,
+        source: Told,
     },
     /// The broker was not there, or did not answer in time.
     #[error("RabbitMQ did not {attempt} queue {queue} within {waited:?}: check that the server is well")]
@@ -103,6 +105,29 @@ pub enum Error {
         name: String,
     },
 }
+
+/// What the client crate says. It repeats in words what its sources say, so it is given without them.
+pub struct Told(Box<lapin::Error>);
+
+impl From<lapin::Error> for Told {
+    fn from(error: lapin::Error) -> Self {
+        Self(Box::new(error))
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl error::Error for Told {}
 
 impl Error {
     /// Whether trying again may help.

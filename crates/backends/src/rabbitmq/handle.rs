@@ -15,6 +15,7 @@ use super::error::Error;
 use super::link::{Link, Supervisor, full};
 use super::message::Message;
 use super::outbox::Outbox;
+use super::probe::probe;
 use super::publisher::Lane;
 use super::queue::{Count, Queue, QueueKind, check_name};
 use super::standing::{Health, Part, Standing};
@@ -55,6 +56,7 @@ pub struct Rabbit {
 
 #[derive(Debug)]
 struct Inner {
+    probing: Dial,
     consuming: Link,
     topology: Topology,
     outbox: Arc<Outbox>,
@@ -97,8 +99,9 @@ impl Rabbit {
         // its own, and so have requests about queues.
         let (publishing, consuming) = (dial("publishing"), dial("consuming"));
         let limit = config.connect_timeout;
-        let lines = tokio::try_join!(first_line(&publishing, limit), first_line(&consuming, limit));
-        let (first_publishing, first_consuming) = lines?;
+        // One after the other, so that what is wrong is said once.
+        let first_publishing = first_line(&publishing, limit).await?;
+        let first_consuming = first_line(&consuming, limit).await?;
 
         let health = Health::new();
         let (closing_links, is_closing) = watch::channel(false);
@@ -119,6 +122,7 @@ impl Rabbit {
         };
         let users = (0..LANES).map(lane).map(|lane| tokio::spawn(lane.run())).collect();
         let inner = Inner {
+            probing: dial("probing"),
             consuming,
             topology,
             outbox,
@@ -135,6 +139,15 @@ impl Rabbit {
     /// How the connections are doing.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.inner.health.told()
+    }
+
+    /// Why the broker takes no messages, such as an alarm of its memory or disk; `None` if it does.
+    /// [`standing`](Self::standing) tells it only once something was published.
+    ///
+    /// # Errors
+    /// If the broker cannot be reached, or refuses.
+    pub async fn blockage(&self) -> Result<Option<String>, Error> {
+        probe(&self.inner.probing).await
     }
 
     /// Makes sure that a queue is there.
@@ -233,6 +246,7 @@ async fn finish(tasks: &Mutex<Vec<JoinHandle<()>>>) {
 async fn first_line(dial: &Dial, limit: Duration) -> Result<Line, Error> {
     let begun = Instant::now();
     let mut reconnect = Reconnect::new();
+    let mut said = String::new();
     loop {
         let error = match timeout_at(begun + limit, dial.connect()).await {
             Ok(Ok(line)) => return Ok(line),
@@ -248,7 +262,11 @@ async fn first_line(dial: &Dial, limit: Duration) -> Result<Line, Error> {
                 other => other,
             });
         }
-        tracing::warn!(error = full(&error), "waiting for RabbitMQ");
+        let text = full(&error);
+        if text != said {
+            tracing::warn!(error = text, "waiting for RabbitMQ");
+            said = text;
+        }
         sleep(delay).await;
     }
 }

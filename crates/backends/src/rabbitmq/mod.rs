@@ -17,6 +17,7 @@ mod link;
 mod live;
 mod message;
 mod outbox;
+mod probe;
 mod publisher;
 mod queue;
 mod standing;
@@ -25,7 +26,7 @@ mod topology;
 mod window;
 
 pub use address::{Address, AddressError};
-pub use error::Error;
+pub use error::{Error, Told};
 pub use handle::{Config, Rabbit};
 pub use message::{Delivery, Header, Message, Ticket};
 pub use queue::{Count, Queue, QueueKind};

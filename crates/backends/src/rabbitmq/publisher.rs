@@ -183,7 +183,7 @@ impl Lane {
         }
         for job in jobs {
             let queue = job.message.queue.name.to_string();
-            job.refuse(Error::Refused { attempt: "publish to", queue, source: Box::new(error.clone()) });
+            job.refuse(Error::Refused { attempt: "publish to", queue, source: error.clone().into() });
         }
     }
 }

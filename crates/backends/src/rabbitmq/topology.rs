@@ -123,7 +123,7 @@ pub(super) fn code(error: &lapin::Error) -> Option<u16> {
 }
 
 fn refused(attempt: &'static str, queue: &str, source: lapin::Error) -> Error {
-    Error::Refused { attempt, queue: queue.to_owned(), source: Box::new(source) }
+    Error::Refused { attempt, queue: queue.to_owned(), source: source.into() }
 }
 
 /// Reads the broker's `inequivalent arg 'x-queue-type' for queue 'q' in vhost '/': received the value

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use ::redis::{ErrorKind, FromRedisValue as _, RedisError, RedisResult, ServerErrorKind};
+use tokio::time::{Instant, sleep};
 
 use super::address::Kind;
 use super::connection::Connection;
 use super::connector::{Connector, limited};
 use super::error::Error;
+
+/// Between two looks at whether a server has loaded its data.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// How much a restart of the server may lose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,6 +27,7 @@ pub enum Durability {
 /// What a server says about itself.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Facts {
+    is_loading: bool,
     is_replica: bool,
     is_clustered: bool,
     has_memory_limit: bool,
@@ -30,23 +35,25 @@ struct Facts {
     has_append_log: bool,
 }
 
-/// Refuses servers that would lose or refuse what is written; says how durable they are.
+/// Refuses servers that would lose or refuse what is written; says how durable they are. Waits until
+/// the deadline for those that still load their data.
 pub(super) async fn check(
     connector: &Connector,
     connection: &mut Connection,
+    deadline: Instant,
     not_connected: impl FnOnce(RedisError) -> Error,
 ) -> Result<Durability, Error> {
     let place = || connector.address.place();
-    let infos = match limited(connector.response_timeout, connection.info()).await {
-        Ok(infos) => infos,
+    let all = match loaded(connector, connection, deadline).await {
+        Ok(all) => all,
         Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {
             tracing::warn!(redis = %place(), "may not ask Redis for its settings, so they are not checked: allow INFO");
-            return Ok(Durability::None);
+            return Ok(Durability::EverySecond);
         }
         Err(error) => return Err(not_connected(error)),
     };
     let mut has_append_log = true;
-    for facts in infos.iter().map(|info| facts(info)) {
+    for facts in all {
         if facts.is_replica && connector.address.kind == Kind::Server {
             return Err(Error::Replica { place: place() });
         }
@@ -73,6 +80,26 @@ pub(super) async fn check(
     }
 }
 
+/// What all servers say once none loads its data; until then they deny that they keep a log.
+async fn loaded(
+    connector: &Connector,
+    connection: &mut Connection,
+    deadline: Instant,
+) -> RedisResult<Vec<Facts>> {
+    loop {
+        let infos = limited(connector.response_timeout, connection.info()).await?;
+        let all: Vec<_> = infos.iter().map(|info| facts(info)).collect();
+        if all.iter().all(|facts| !facts.is_loading) {
+            return Ok(all);
+        }
+        if Instant::now() + BETWEEN_LOOKS >= deadline {
+            let kind = ErrorKind::Server(ServerErrorKind::BusyLoading);
+            return Err((kind, "it still loads its data").into());
+        }
+        sleep(BETWEEN_LOOKS).await;
+    }
+}
+
 async fn fsync(connection: &mut Connection, limit: Duration) -> RedisResult<Option<String>> {
     let mut command = ::redis::cmd("CONFIG");
     command.arg("GET").arg("appendfsync");
@@ -84,6 +111,7 @@ fn facts(info: &str) -> Facts {
     let mut facts = Facts::default();
     for (name, value) in info.lines().filter_map(|line| line.trim().split_once(':')) {
         match name {
+            "loading" => facts.is_loading = value == "1",
             "role" => facts.is_replica = value == "slave",
             "cluster_enabled" => facts.is_clustered = value == "1",
             "maxmemory" => facts.has_memory_limit = value != "0",
@@ -102,9 +130,10 @@ mod tests {
     #[test]
     fn facts_are_found_among_others() {
         let info = "# Memory\r\nused_memory:7\r\nmaxmemory:1048576\r\nmaxmemory_human:1M\r\n\
-                    maxmemory_policy:allkeys-lru\r\n\r\n# Persistence\r\naof_enabled:1\r\n\
+                    maxmemory_policy:allkeys-lru\r\n\r\n# Persistence\r\nloading:1\r\naof_enabled:1\r\n\
                     # Replication\r\nrole:slave\r\n# Cluster\r\ncluster_enabled:1\r\n";
         let expected = Facts {
+            is_loading: true,
             is_replica: true,
             is_clustered: true,
             has_memory_limit: true,

@@ -45,9 +45,10 @@ impl Redis {
             is_untrusted(error) || is_misconfigured(error) || Verdict::of(error) == Verdict::Denied
         };
         let not_connected = |source| not_connected(link.connector.address.place(), limit, source);
-        let live = link.live(Instant::now() + limit, is_hopeless).await;
+        let deadline = Instant::now() + limit;
+        let live = link.live(deadline, is_hopeless).await;
         let mut live = live.map_err(not_connected)?;
-        let durability = check(&link.connector, &mut live.connection, not_connected).await?;
+        let durability = check(&link.connector, &mut live.connection, deadline, not_connected).await?;
         Ok(Self { link: Arc::new(link), durability, patience: config.patience })
     }
 
@@ -95,7 +96,7 @@ impl Redis {
     }
 
     /// How much a restart of the server may lose, as found when first connecting.
-    pub fn is_durable(&self) -> Durability {
+    pub fn durability(&self) -> Durability {
         self.durability
     }
 

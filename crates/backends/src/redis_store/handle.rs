@@ -16,7 +16,7 @@ use crate::store::{Checkpoint, Error, Store, View};
 
 /// A store in Redis: a handful of keys per execution, and a list of all.
 ///
-/// What it calls durable is so as far as Redis is: see [`Redis::is_durable`]. Should Redis lose
+/// What it calls durable is so as far as Redis is: see [`Redis::durability`]. Should Redis lose
 /// everything while an execution runs, the run goes on, and what it records from then on is kept.
 #[derive(Debug, Clone)]
 pub struct RedisStore {

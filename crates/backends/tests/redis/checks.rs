@@ -80,13 +80,13 @@ async fn a_replica_is_refused() {
 #[tokio::test]
 async fn durability_is_found() {
     let server = servers::Redis::options().without_append_only_file().start();
-    assert_eq!(connect(&server.url()).await.is_durable(), Durability::None);
+    assert_eq!(connect(&server.url()).await.durability(), Durability::None);
     server.cli(&["CONFIG", "SET", "appendonly", "yes"]);
-    assert_eq!(connect(&server.url()).await.is_durable(), Durability::EverySecond);
+    assert_eq!(connect(&server.url()).await.durability(), Durability::EverySecond);
     server.cli(&["CONFIG", "SET", "appendfsync", "always"]);
     let redis = connect(&server.url()).await;
-    assert_eq!(redis.is_durable(), Durability::Always);
-    assert_eq!(redis.with_own_connection().is_durable(), Durability::Always);
+    assert_eq!(redis.durability(), Durability::Always);
+    assert_eq!(redis.with_own_connection().durability(), Durability::Always);
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn a_user_that_may_not_ask_for_settings_gets_in_unchecked() {
     let server = servers::Redis::start();
     server.cli(&["ACL", "SETUSER", "me", "on", ">word", "~*", "+@all", "-info", "-config"]);
     let redis = connect(&format!("redis://me:word@{}", server.address())).await;
-    assert_eq!(redis.is_durable(), Durability::None);
+    assert_eq!(redis.durability(), Durability::EverySecond);
 }
 
 #[tokio::test]
@@ -107,6 +107,7 @@ async fn a_server_that_still_loads_is_waited_for() {
     });
     server.restart();
     let redis = connect(&server.url()).await;
+    assert_eq!(redis.durability(), Durability::EverySecond, "while it loads, it says that it keeps no log");
     let size: u32 = redis.run(&backends::redis::cmd("DBSIZE")).await.unwrap();
     assert_eq!(size, 2_000);
 }

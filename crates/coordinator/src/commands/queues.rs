@@ -41,11 +41,11 @@ pub(crate) fn run(common: &Common, args: &ListArgs) -> Result<ExitCode, Stop> {
         print_json(&queues)?;
     } else {
         list(&queues)?;
-        if let Some(trouble) = control.trouble()
-            && !common.quiet
-        {
-            say(&trouble);
-        }
+    }
+    if !common.quiet
+        && let Some(trouble) = backend.block_on(control.look_for_trouble())
+    {
+        say(&trouble);
     }
     Ok(ExitCode::SUCCESS)
 }

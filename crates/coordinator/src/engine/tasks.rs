@@ -107,7 +107,7 @@ impl Tasks {
     pub(super) fn settle_next(&mut self, tally: &mut Tally) -> Settled {
         let outcome = self.accepted.pop_front().expect("only what was to be recorded is said to be");
         let mut unsettled = self.table.remove(&outcome.task).expect("an accepted task is unsettled");
-        tally.retried += u64::from(outcome.retries());
+        tally.retried += u64::from(outcome.retries);
         let state = if outcome.value().is_some() { TaskState::Succeeded } else { TaskState::Failed };
         unsettled.advance(state, tally);
         Settled { outcome, parents: unsettled.parents }

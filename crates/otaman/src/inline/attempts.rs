@@ -48,6 +48,7 @@ impl Attempts {
             task: task.id,
             ending,
             attempt,
+            retries: attempt.saturating_sub(1),
             session: None,
             started_at_us,
             duration,

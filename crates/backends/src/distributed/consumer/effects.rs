@@ -430,6 +430,7 @@ fn poisoned(task: TaskId, attempt: u32, mut history: History) -> Outcome {
         task,
         ending: Ending::Failed(failure),
         attempt,
+        retries: history.spent.total().saturating_sub(1),
         session,
         started_at_us,
         duration,

@@ -21,6 +21,7 @@ pub(super) use self::effects::SIGNATURE;
 use self::effects::Tools;
 use self::lookahead::Lookahead;
 use self::source::Source;
+use super::announcement::Announcement;
 use super::connect::Shared;
 use super::heartbeat::{Heartbeat, Identity};
 use super::vitals::{Standing, Vitals};
@@ -36,17 +37,18 @@ pub struct RemoteConsumer {
 }
 
 impl RemoteConsumer {
-    /// Starts a session; `operations` is the key under which its operations are announced.
+    /// Starts a session; `operations` describes those that it has.
     pub(super) async fn start(
         shared: Arc<Shared>,
         session: Session,
-        operations: Option<String>,
+        operations: Option<Vec<u8>>,
     ) -> Result<Self, super::connect::Error> {
         let vitals = Arc::new(Vitals::new());
         let identity = Identity {
             session: session.clone(),
             started_at_us: protocol::to_unix_micros(std::time::SystemTime::now()),
-            operations,
+            announcement: operations
+                .map(|described| Announcement::new(shared.redis.clone(), &shared.prefix, described)),
         };
         let heartbeat =
             Heartbeat::start(shared.arbiter.with_own_connection(), identity, Arc::clone(&vitals)).await?;

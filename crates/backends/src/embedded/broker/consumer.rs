@@ -105,6 +105,7 @@ impl Drop for EmbeddedConsumer {
                     task: job.task.id,
                     ending: Ending::Failed(failure),
                     attempt: job.attempts,
+                    retries: job.spent().total().saturating_sub(1),
                     session: Some(self.slots.session.id),
                     started_at_us,
                     duration,

@@ -145,7 +145,10 @@ async fn a_broker_short_of_memory_blocks_publishing_but_not_consuming() {
     rabbit.publish(messages(&queue, 0..10)).await.unwrap();
     let watermark =
         |value| block_in_place(|| server.ctl(&["set_vm_memory_high_watermark", "absolute", value]));
+    assert_eq!(rabbit.blockage().await.unwrap(), None);
     watermark("1");
+    // It is also known to who has not published anything.
+    assert!(rabbit.blockage().await.unwrap().unwrap().contains("memory"));
 
     let publishing = tokio::spawn({
         let (rabbit, messages) = (rabbit.clone(), messages(&queue, 10..20));

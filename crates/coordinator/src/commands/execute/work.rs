@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use backends::store::{self, Checkpoint};
 use otaman::spec::{FailurePolicy, Spec};
 use otaman::{Registry, Resolve};
@@ -161,13 +161,18 @@ fn source(
     }
 }
 
-/// Over servers somebody far away may be at it, which the user cannot know beforehand.
+/// Somebody else has it: nothing that the user said is wrong, and later it can be taken up.
 fn taken(error: store::Error, common: &Common, backend: &Backend) -> Stop {
     match error {
-        store::Error::Busy { id, owner } if backend.is_distributed() => Stop::Usage(format!(
-            "error: execution {id} is being run by {owner}; wait for its end, or stop it with: {}",
-            command(common, &format!("cancel {id}"))
-        )),
+        store::Error::Busy { id, owner } => {
+            let cure = if backend.is_distributed() {
+                format!("stop it with: {}", command(common, &format!("cancel {id}")))
+            } else {
+                "stop that process".to_owned()
+            };
+            let error = anyhow!("execution {id} is being run by {owner}; wait for its end, or {cure}");
+            Stop::Infrastructure(error)
+        }
         other => unknown_execution(other),
     }
 }

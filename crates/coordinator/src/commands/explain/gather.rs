@@ -70,7 +70,8 @@ fn gather(common: &Common, args: &ExplainArgs, backend: &Backend, view: View) ->
         unpause: command(common, &format!("resume {}", args.id)),
         replay: command(common, &replay),
     };
-    Ok(Facts { view, flags, workers, queues, types, trouble: control.trouble(), commands })
+    let trouble = backend.block_on(control.look_for_trouble());
+    Ok(Facts { view, flags, workers, queues, types, trouble, commands })
 }
 
 fn gather_task(backend: &Backend, view: &View, id: TaskId) -> Result<TaskFacts, Stop> {
