@@ -55,6 +55,16 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether another worker, or this one later, may find what this one cannot.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Missing { .. } | Self::Redis(_) | Self::File { .. } => true,
+            Self::TooLarge { .. } | Self::Malformed => false,
+        }
+    }
+}
+
 /// Where large values lie.
 #[derive(Debug, Clone)]
 pub(super) struct Blobs {
@@ -65,7 +75,8 @@ pub(super) struct Blobs {
 
 impl Blobs {
     pub(super) fn new(redis: Redis, prefix: &str, directory: Option<PathBuf>) -> Self {
-        Self { redis, prefix: prefix.to_owned(), directory }
+        // Large values must not hold up what is asked meanwhile.
+        Self { redis: redis.with_own_connection(), prefix: prefix.to_owned(), directory }
     }
 
     /// The bytes themselves if they are few, otherwise a reference to them.
@@ -114,7 +125,8 @@ impl Blobs {
             None => {
                 let mut get = ::redis::cmd("GET");
                 get.arg(self.key(execution, hash));
-                (self.redis.run::<Option<Vec<u8>>>(&get).await?, "Redis".to_owned())
+                let size = usize::try_from(size).unwrap_or(MAX_REFERENCED_BYTES).min(MAX_REFERENCED_BYTES);
+                (self.redis.run_large::<Option<Vec<u8>>>(&get, size).await?, "Redis".to_owned())
             }
         };
         match found {
@@ -142,7 +154,7 @@ impl Blobs {
         };
         let mut get = ::redis::cmd("GET");
         get.arg(self.kept_key(&execution, hash));
-        Ok(self.redis.run(&get).await?)
+        Ok(self.redis.run_large(&get, MAX_REFERENCED_BYTES).await?)
     }
 
     /// Forgets all of an execution that lie in Redis; what lies in a directory is the user's.

@@ -30,7 +30,8 @@ pub struct Config {
     /// After so long, the delivery of a running task is exchanged for a delayed copy. 45 s by default,
     /// below every time-out for acknowledgements that brokers have.
     pub hand_over_after: Duration,
-    /// A task of which nothing has been heard for so long is published again. 10 min by default.
+    /// A task of which nothing has been heard for so long is looked for, and published again if no
+    /// copy of it is found. 1 min by default.
     pub resend_after: Duration,
     /// How the process calls itself towards the servers, such as "worker on node-7".
     pub name: String,
@@ -48,7 +49,7 @@ impl Config {
             signing_key: None,
             shared_directory: None,
             hand_over_after: Duration::from_secs(45),
-            resend_after: Duration::from_secs(600),
+            resend_after: Duration::from_secs(60),
             name: "otaman".to_owned(),
         }
     }

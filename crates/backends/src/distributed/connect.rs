@@ -20,7 +20,7 @@ use super::producer::RemoteProducer;
 use super::queues::{Names, STEPS};
 use crate::broker::Error as BrokerError;
 use crate::lease::Arbiter;
-use crate::rabbitmq::{self, Delivery, Header, Message, Queue, Rabbit, Standing};
+use crate::rabbitmq::{self, Delivery, Queue, Rabbit, Standing};
 use crate::redis::{self, Durability, Redis};
 use crate::redis_store::RedisStore;
 
@@ -244,15 +244,7 @@ impl Shared {
 
     /// Puts a message aside that cannot be read; whether that has been done.
     pub(super) async fn bury(&self, delivery: &Delivery, queue: &str, reason: &str) -> bool {
-        let headers = vec![
-            ("otaman-reason", Header::Bytes(reason.into())),
-            ("otaman-queue", Header::Bytes(queue.into())),
-            ("otaman-size", Header::Number(delivery.body.len() as u64)),
-        ];
-        let body = delivery.body.slice(..delivery.body.len().min(64 * 1024));
-        let id = uuid::Uuid::new_v4().to_string();
-        let message = Message { queue: self.copies.names.dead_queue(), id, body, headers };
-        self.rabbit.publish(vec![message]).await.is_ok()
+        self.rabbit.publish(vec![self.copies.dead(queue, reason, &delivery.body)]).await.is_ok()
     }
 
     /// The store's clock, in milliseconds since 1970: machines need not agree on the time.

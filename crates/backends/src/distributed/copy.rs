@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::error::EnvelopeError;
-use protocol::{Envelope, ExecutionId, Task};
+use protocol::{Envelope, ExecutionId, Outcomes, RetryPolicy, Task, TaskId};
+use serde_bytes::ByteBuf;
 
 use super::blobs::{self, Blobs};
 use super::queues::{Names, step_for};
@@ -19,9 +20,12 @@ const PARKS: &str = "otaman-parks";
 const TARGET: &str = "otaman-target";
 /// When it is due there, milliseconds of the store's clock.
 const DUE: &str = "otaman-due";
-const SIGNATURE: &str = "otaman-signature";
+pub(super) const SIGNATURE: &str = "otaman-signature";
 /// The execution, for bodies that go by reference.
 const EXECUTION: &str = "otaman-execution";
+
+/// So much of a message that nobody can take is kept, in bytes.
+const MOST_DEAD: usize = 64 * 1024;
 
 /// Why a message is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,8 @@ pub(super) enum Refused {
     Unsigned,
     #[error("its {header} header is missing or wrong")]
     Header { header: &'static str },
+    #[error("its id is not a task's")]
+    Id,
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
 }
@@ -82,6 +88,45 @@ impl Copies {
         Ok(Copy { execution: execution.clone(), task, incarnation, parks: 0, body: body.into(), signature })
     }
 
+    /// Whether reading it takes more than what is in the message.
+    pub(super) fn is_by_reference(&self, delivery: &rabbitmq::Delivery) -> bool {
+        blobs::is_reference(&delivery.body)
+    }
+
+    /// How often a delivery was put aside.
+    pub(super) fn parks(&self, delivery: &rabbitmq::Delivery) -> u32 {
+        number(delivery, PARKS).unwrap_or(0)
+    }
+
+    /// A message from a queue of tasks that cannot be read now, as one that comes again after a delay.
+    /// `now_ms` is the store's clock.
+    pub(super) fn put_off(
+        &self,
+        delayed: &[Arc<Queue>],
+        queue: &str,
+        delivery: &rabbitmq::Delivery,
+        now_ms: u64,
+        delay: Duration,
+    ) -> Message {
+        let mut headers = vec![
+            (PARKS, Header::Number(u64::from(self.parks(delivery)) + 1)),
+            (TARGET, Header::Bytes(queue.into())),
+            (DUE, Header::Number(now_ms + delay.as_millis() as u64)),
+        ];
+        headers.extend(delivery.number(INCARNATION).map(|number| (INCARNATION, Header::Number(number))));
+        headers.extend(
+            [EXECUTION, SIGNATURE]
+                .into_iter()
+                .filter_map(|name| Some((name, Header::Bytes(delivery.bytes(name)?.to_vec())))),
+        );
+        Message {
+            queue: Arc::clone(&delayed[step_for(delay)]),
+            id: delivery.id().unwrap_or_default().to_owned(),
+            body: delivery.body.clone(),
+            headers,
+        }
+    }
+
     /// Reads and checks what came from a queue of tasks.
     pub(super) async fn open(&self, queue: &str, delivery: &rabbitmq::Delivery) -> Result<Copy, Unopened> {
         let incarnation = number(delivery, INCARNATION)?;
@@ -107,6 +152,29 @@ impl Copies {
         let parks = number(delivery, PARKS).unwrap_or(0);
         let body = delivery.body.clone();
         Ok(Copy { execution, task: Arc::new(task), incarnation, parks, body, signature })
+    }
+
+    /// Outcomes as a message to the coordinator of their execution; each part is an encoded outcome
+    /// or a reference to one.
+    pub(super) fn report(&self, execution: &ExecutionId, parts: Vec<ByteBuf>) -> Message {
+        let envelope = Envelope { execution: execution.clone(), body: Outcomes(parts) };
+        let body = envelope.encode_large().expect("parts are bounded in size and number");
+        let queue = self.names.outcome_queue(execution);
+        let signature = self.key.as_ref().map(|key| key.sign(&[queue.name.as_bytes(), &body]));
+        let headers = signature.map(|signature| (SIGNATURE, Header::Bytes(signature)));
+        let id = uuid::Uuid::new_v4().to_string();
+        Message { queue, id, body: body.into(), headers: headers.into_iter().collect() }
+    }
+
+    /// A message that nobody can take, with the queue that it came from and why; a long one is cut.
+    pub(super) fn dead(&self, queue: &str, reason: &str, body: &bytes::Bytes) -> Message {
+        let headers = vec![
+            ("otaman-reason", Header::Bytes(reason.into())),
+            ("otaman-queue", Header::Bytes(queue.into())),
+            ("otaman-size", Header::Number(body.len() as u64)),
+        ];
+        let id = uuid::Uuid::new_v4().to_string();
+        Message { queue: self.names.dead_queue(), id, body: body.slice(..body.len().min(MOST_DEAD)), headers }
     }
 
     /// The copy as a message to the queue of its worker type.
@@ -137,6 +205,14 @@ impl Copies {
 }
 
 impl Copy {
+    /// How many workers may be lost over the task before it is dead.
+    pub(super) fn max_losses(&self) -> u32 {
+        self.task
+            .retry
+            .as_deref()
+            .map_or_else(|| RetryPolicy::default().max_losses, |policy| policy.max_losses)
+    }
+
     /// The same, having waited once more for another session.
     pub(super) fn parked(&self) -> Self {
         Self { parks: self.parks.saturating_add(1), ..self.clone() }
@@ -172,12 +248,21 @@ pub enum MakeError {
 pub(super) struct Delayed {
     pub(super) target: String,
     pub(super) due_ms: u64,
+    pub(super) execution: ExecutionId,
+    pub(super) task: TaskId,
 }
 
 impl Delayed {
-    pub(super) fn of(delivery: &rabbitmq::Delivery) -> Result<Self, Refused> {
+    pub(super) fn of(delivery: &rabbitmq::Delivery, names: &Names) -> Result<Self, Refused> {
         let due_ms = delivery.number(DUE).ok_or(Refused::Header { header: DUE })?;
-        Ok(Self { target: text(delivery, TARGET)?.to_owned(), due_ms })
+        let target = text(delivery, TARGET)?;
+        if !names.is_of_tasks(target) {
+            return Err(Refused::Header { header: TARGET });
+        }
+        let execution = text(delivery, EXECUTION)?.parse();
+        let execution = execution.map_err(|_| Refused::Header { header: EXECUTION })?;
+        let task = delivery.id().and_then(|id| id.parse().ok()).ok_or(Refused::Id)?;
+        Ok(Self { target: target.to_owned(), due_ms, execution, task })
     }
 
     /// The message on its way to its next step, or to its target when nothing is left to wait.
@@ -189,7 +274,7 @@ impl Delayed {
     ) -> Message {
         let is_due = left.is_zero();
         let queue = if is_due {
-            Arc::new(Queue { name: self.target.as_str().into(), is_single_active: false })
+            Arc::new(Queue::shared(self.target.as_str()))
         } else {
             Arc::clone(&delayed[step_for(left)])
         };

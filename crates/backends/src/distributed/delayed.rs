@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use super::connect::Shared;
 use super::copy::Delayed;
-use crate::rabbitmq::{Acks, Delivery, Header, Message, Subscription};
+use super::fate::{Fate, fates};
+use super::queues::{STEPS, park_time};
+use crate::rabbitmq::{self, Acks, Delivery, Message, Subscription, Ticket};
 
 /// Most messages that are held at once, per step.
 const PREFETCH: u16 = 256;
@@ -20,6 +22,8 @@ const PREFETCH: u16 = 256;
 const MOST_HELD: Duration = Duration::from_secs(30);
 /// What is due so soon is held instead of sent on to another step.
 const NEAR: Duration = Duration::from_millis(1_500);
+/// Pause before what the broker refused is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Drains all steps until dropped.
 pub(super) async fn drain(shared: Arc<Shared>) {
@@ -80,7 +84,8 @@ impl Drain {
 
     /// Holds a message until it is due, or for as long as it may be held.
     async fn wait(&self, delivery: Delivery) -> Waiting {
-        let delayed = Delayed::of(&delivery).map_err(|refused| refused.to_string());
+        let delayed =
+            Delayed::of(&delivery, &self.shared.copies.names).map_err(|refused| refused.to_string());
         if let Ok(delayed) = &delayed {
             let left = self.left(delayed);
             tokio::time::sleep_until(Instant::now() + left.min(MOST_HELD)).await;
@@ -94,39 +99,63 @@ impl Drain {
         left.min(Duration::from_secs(7 * 24 * 3600))
     }
 
-    async fn send_on(&self, due: Vec<Waiting>) {
-        let mut messages = Vec::with_capacity(due.len());
-        let mut tickets = Vec::with_capacity(due.len());
-        for Waiting { delivery, delayed } in due {
-            let ticket = delivery.ticket;
+    async fn send_on(&self, waited: Vec<Waiting>) {
+        let mut sending = Vec::with_capacity(waited.len());
+        let mut due = Vec::new();
+        let Shared { copies, delayed: steps, .. } = &*self.shared;
+        for Waiting { delivery, delayed } in waited {
             match delayed {
                 Ok(delayed) => {
                     let left = self.left(&delayed);
-                    if left > Duration::ZERO && self.belongs_here(left) {
-                        self.acks.requeue(ticket);
-                        continue;
+                    if left.is_zero() {
+                        due.push((delivery, delayed));
+                    } else if self.belongs_here(left) {
+                        self.acks.requeue(delivery.ticket);
+                    } else {
+                        sending.push((delivery.ticket, delayed.onward(&delivery, steps, left)));
                     }
-                    messages.push(delayed.onward(&delivery, &self.shared.delayed, left));
                 }
-                Err(reason) => messages.push(Message {
-                    queue: self.shared.copies.names.dead_queue(),
-                    id: delivery.id().unwrap_or_default().to_owned(),
-                    headers: vec![("otaman-reason", Header::Bytes(reason.into_bytes()))],
-                    body: delivery.body.clone(),
-                }),
+                Err(reason) => {
+                    let queue = copies.names.delayed(STEPS[self.step]);
+                    sending.push((delivery.ticket, copies.dead(&queue, &reason, &delivery.body)));
+                }
             }
-            tickets.push(ticket);
         }
-        if messages.is_empty() {
+        let fates = fates(&self.shared, &due).await;
+        for ((delivery, delayed), fate) in due.into_iter().zip(fates) {
+            let message = match fate {
+                Fate::Wanted => delayed.onward(&delivery, steps, Duration::ZERO),
+                Fate::Leased => {
+                    let wait = park_time(copies.parks(&delivery));
+                    copies.put_off(steps, &delayed.target, &delivery, self.shared.store_now_ms(), wait)
+                }
+                Fate::Done { part } => copies.report(&delayed.execution, vec![part]),
+            };
+            sending.push((delivery.ticket, message));
+        }
+        self.send(sending).await;
+    }
+
+    async fn send(&self, sending: Vec<(Ticket, Message)>) {
+        if sending.is_empty() {
             return;
         }
-        if let Err(error) = self.shared.rabbit.publish(messages).await {
-            tracing::debug!(%error, "delayed messages stay where they are");
-            return;
-        }
-        super::crash::point("drained");
-        for ticket in tickets {
-            self.acks.ack(ticket);
+        let messages = sending.iter().map(|(_, message)| message.clone()).collect();
+        match self.shared.rabbit.publish(messages).await {
+            Ok(()) => {
+                super::crash::point("drained");
+                sending.into_iter().for_each(|(ticket, _)| self.acks.ack(ticket));
+            }
+            // The broker has them back.
+            Err(rabbitmq::Error::Closed) => {}
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the broker refuses a delayed message; it goes back"
+                );
+                tokio::time::sleep(PAUSE).await;
+                sending.into_iter().for_each(|(ticket, _)| self.acks.requeue(ticket));
+            }
         }
     }
 

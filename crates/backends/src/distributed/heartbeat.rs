@@ -63,6 +63,8 @@ impl Heartbeat {
             Renewal::Dead | Renewal::Unknown => end(&vitals),
         }
         let (stop, stopped) = oneshot::channel();
+        // A connection is driven where it is made, which must not be where others work.
+        let arbiter = arbiter.with_own_connection();
         let pulse = Pulse { arbiter, identity, vitals, witness, has_lost: false };
         let thread = std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

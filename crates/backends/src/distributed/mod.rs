@@ -14,6 +14,7 @@ mod control;
 mod copy;
 mod crash;
 mod delayed;
+mod fate;
 mod heartbeat;
 mod keep;
 #[cfg(feature = "clap")]
@@ -21,6 +22,7 @@ mod options;
 mod producer;
 mod queues;
 mod signing;
+mod sweep;
 mod vitals;
 
 pub use config::Config;

@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::blobs;
 use super::connect::Shared;
-use super::consumer::SIGNATURE;
+use super::copy::SIGNATURE;
 use super::crash;
+use super::sweep::{InFlight, sweep};
 use crate::broker::{Error, News, Receipt, TaskProducer};
 use crate::lease::Withdrawal;
-use crate::rabbitmq::{Acks, Delivery, Standing, Subscription, Ticket};
+use crate::rabbitmq::{Acks, Delivery, Subscription, Ticket};
 
 /// Messages of outcomes that may be unacknowledged.
 const PREFETCH: u16 = 2_048;
@@ -27,11 +28,6 @@ const MOST_PUBLISHED: usize = 1_024;
 const LOOK: Duration = Duration::from_secs(1);
 /// How long sessions live after their last heartbeat, as workers have it by default.
 const LEASE: Duration = Duration::from_secs(30);
-/// How often tasks are looked through for those that nobody has seen for long.
-const SWEEP: Duration = Duration::from_secs(30);
-/// So long after the broker has come back, tasks of which nothing was heard since it went are
-/// published again.
-const SETTLED: Duration = Duration::from_secs(5);
 /// Pause before something that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -44,9 +40,9 @@ pub struct RemoteProducer {
     running: JoinSet<()>,
 }
 
-struct Core {
-    shared: Arc<Shared>,
-    execution: ExecutionId,
+pub(super) struct Core {
+    pub(super) shared: Arc<Shared>,
+    pub(super) execution: ExecutionId,
     incarnation: u32,
     /// A std mutex: held for a few instructions, never across an await.
     desk: Mutex<Desk>,
@@ -58,9 +54,9 @@ struct Core {
 }
 
 #[derive(Default)]
-struct Desk {
-    /// Tasks without an outcome: when they were last published, and how long to wait for news of them.
-    in_flight: IdMap<TaskId, InFlight>,
+pub(super) struct Desk {
+    /// Tasks without an outcome.
+    pub(super) in_flight: IdMap<TaskId, InFlight>,
     outcomes: Vec<Outcome>,
     /// What the outcomes came in.
     ended: Ended,
@@ -85,18 +81,16 @@ struct Ended {
     tasks: Vec<TaskId>,
 }
 
-struct InFlight {
-    task: Arc<Task>,
-    seen: Instant,
-    patience: Duration,
-}
-
 impl RemoteProducer {
     pub(super) async fn start(
         shared: Arc<Shared>,
         execution: ExecutionId,
         incarnation: u32,
     ) -> Result<Self, Error> {
+        if incarnation > 1 {
+            // All that is still wanted is published again; copies of earlier runs would only run it twice.
+            shared.arbiter.end(&execution, incarnation - 1).await.map_err(Error::server)?;
+        }
         let queue = shared.copies.names.outcome_queue(&execution);
         shared.declare(&queue).await.map_err(Error::server)?;
         let (subscription, acks) =
@@ -135,7 +129,6 @@ impl Drop for RemoteProducer {
 impl TaskProducer for RemoteProducer {
     fn publish(&self, tasks: Vec<Arc<Task>>) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(async move {
-            let now = Instant::now();
             let mut again = Vec::new();
             let mut fresh = Vec::with_capacity(tasks.len());
             {
@@ -149,7 +142,7 @@ impl TaskProducer for RemoteProducer {
                         again.push(task.id);
                     }
                     let patience = self.core.shared.resend_after;
-                    desk.in_flight.insert(task.id, InFlight { task: Arc::clone(&task), seen: now, patience });
+                    desk.in_flight.insert(task.id, InFlight::new(Arc::clone(&task), patience));
                     fresh.push(task);
                 }
             }
@@ -240,7 +233,7 @@ impl TaskProducer for RemoteProducer {
 }
 
 impl Core {
-    fn desk(&self) -> MutexGuard<'_, Desk> {
+    pub(super) fn desk(&self) -> MutexGuard<'_, Desk> {
         // Nothing panics while it is held; were it otherwise, each step leaves the desk whole.
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -295,29 +288,11 @@ impl Desk {
         tickets
     }
 
-    /// Tasks of which nothing has been heard for long, or since the broker went away.
-    fn late(&mut self, now: Instant, gone_since: Option<Instant>) -> Vec<Arc<Task>> {
-        let mut late = Vec::new();
-        for in_flight in self.in_flight.values_mut() {
-            let is_suspicious = gone_since.is_some_and(|moment| in_flight.seen < moment);
-            if is_suspicious {
-                in_flight.seen = now;
-            } else if now.duration_since(in_flight.seen) >= in_flight.patience {
-                in_flight.seen = now;
-                in_flight.patience *= 2;
-            } else {
-                continue;
-            }
-            late.push(Arc::clone(&in_flight.task));
-        }
-        late
-    }
-
     /// Compares what workers run with what was told.
     fn look(&mut self, running: &IdSet<TaskId>, now: Instant) {
         for task in running {
             if let Some(in_flight) = self.in_flight.get_mut(task) {
-                in_flight.seen = now;
+                in_flight.is_there(now);
                 if self.leased.insert(*task) {
                     self.newly_leased.push(*task);
                 }
@@ -479,42 +454,6 @@ async fn look(core: Arc<Core>) {
             .collect();
         core.desk().look(&running, Instant::now());
         core.arrived.notify_one();
-    }
-}
-
-/// Publishes tasks again of which nothing has been heard for long, or since the broker went away. What
-/// is in the broker is not lost; this is for what somebody has deleted there, and for a queue that was
-/// declared so shortly before a crash that RabbitMQ 3.10 makes it anew.
-async fn sweep(core: Arc<Core>, to_publish: mpsc::UnboundedSender<Arc<Task>>) {
-    let pause = SWEEP.min(core.shared.resend_after / 2);
-    let mut standing = core.shared.rabbit.standing();
-    let mut lost: Option<Instant> = None;
-    let mut suspicious: Option<(Instant, Instant)> = None;
-    loop {
-        let look_again = suspicious.map_or(pause, |(due, _)| due.saturating_duration_since(Instant::now()));
-        tokio::select! {
-            () = tokio::time::sleep(look_again.min(pause)) => {}
-            changed = standing.changed() => if changed.is_err() { return },
-        }
-        let now = Instant::now();
-        match &*standing.borrow_and_update() {
-            Standing::Disconnected { .. } => lost = lost.or(Some(now)),
-            Standing::Ready => suspicious = lost.take().map(|moment| (now + SETTLED, moment)).or(suspicious),
-            Standing::Blocked { .. } => {}
-        }
-        let gone_since = suspicious.filter(|(due, _)| *due <= now).map(|(_, moment)| moment);
-        if gone_since.is_some() {
-            suspicious = None;
-        }
-        let late = core.desk().late(now, gone_since);
-        if !late.is_empty() {
-            tracing::info!(execution = %core.execution, tasks = late.len(), "published again, since nothing has been heard of them for long");
-        }
-        for task in late {
-            if to_publish.send(task).is_err() {
-                return;
-            }
-        }
     }
 }
 

@@ -18,6 +18,10 @@ pub(super) const STEPS: [Duration; 6] = [
     Duration::from_secs(15 * 60),
 ];
 
+/// After so long without a coordinator an execution's outcomes are given up; its tasks then run again if
+/// it is taken up.
+const ABANDONED: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// The names of this installation's queues: all begin with the same word.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -52,20 +56,28 @@ impl Names {
         format!("{}.dead", self.prefix)
     }
 
+    /// Whether this can be the name of a queue of tasks.
+    pub(super) fn is_of_tasks(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(".tasks."));
+        rest.is_some_and(|worker_type| worker_type.parse::<WorkerType>().is_ok())
+    }
+
     pub(super) fn task_queue(&self, worker_type: &WorkerType) -> Arc<Queue> {
-        Arc::new(Queue { name: self.tasks(worker_type).into(), is_single_active: false })
+        Arc::new(Queue::shared(self.tasks(worker_type)))
     }
 
     pub(super) fn outcome_queue(&self, execution: &ExecutionId) -> Arc<Queue> {
-        Arc::new(Queue { name: self.outcomes(execution).into(), is_single_active: true })
+        // One that a late outcome has brought back would else stay for ever.
+        let name = self.outcomes(execution).into();
+        Arc::new(Queue { name, is_single_active: true, expires: Some(ABANDONED) })
     }
 
     pub(super) fn delayed_queues(&self) -> [Arc<Queue>; STEPS.len()] {
-        STEPS.map(|step| Arc::new(Queue { name: self.delayed(step).into(), is_single_active: true }))
+        STEPS.map(|step| Arc::new(Queue::single_active(self.delayed(step))))
     }
 
     pub(super) fn dead_queue(&self) -> Arc<Queue> {
-        Arc::new(Queue { name: self.dead().into(), is_single_active: false })
+        Arc::new(Queue::shared(self.dead()))
     }
 }
 

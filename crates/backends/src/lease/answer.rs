@@ -84,7 +84,7 @@ pub enum Answer {
     /// Too many workers were lost over it. It is yours, not to be run but to be completed with a
     /// failure; `attempt` is that of the last loss.
     Poison(Grant),
-    /// A suspect (a worker was lost over it before), and there is no allowance for another one.
+    /// A suspect (see [`is_suspect`]), and there is no allowance for another one.
     Later,
     /// Its execution is paused.
     Paused,
@@ -190,4 +190,10 @@ pub struct Member {
     pub node: String,
     /// What it said of itself; opaque here.
     pub info: Bytes,
+}
+
+/// Whether a task over which workers were lost dies with the next one. Whatever ran beside it was lost
+/// as often, so it is to run alone: only the one that does it is found guilty.
+pub fn is_suspect(lost: u32, max_losses: u32) -> bool {
+    lost > 0 && lost.saturating_add(1) >= max_losses
 }

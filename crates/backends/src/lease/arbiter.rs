@@ -7,7 +7,7 @@ use bytes::Bytes;
 use protocol::{ExecutionId, SessionId, TaskId};
 
 use super::answer::{
-    Answer, Assertion, Claim, Completed, Completion, Flags, Held, Release, Released, Withdrawal,
+    Answer, Assertion, Claim, Completed, Completion, Flags, Held, Release, Released, Withdrawal, is_suspect,
 };
 use super::error::Error;
 use super::keys::Keys;
@@ -48,8 +48,8 @@ impl Arbiter {
         Self { redis, keys: Arc::clone(&self.keys), scripts: Arc::clone(&self.scripts) }
     }
 
-    /// Claims copies of tasks for a session, at most `suspects` of which may be tasks over which a
-    /// worker was lost before: run each of those alone, and it takes no other with it.
+    /// Claims copies of tasks for a session, at most `suspects` of which may be tasks that one more
+    /// loss would end (see [`is_suspect`]): run each of those alone, and it takes no other with it.
     ///
     /// # Errors
     /// If Redis does not answer.
@@ -80,7 +80,9 @@ impl Arbiter {
             // An answer may end early, if it would have become too long.
             let before = answers.len();
             self.some_answers(script, answer, Reader::claim, batch.len(), &mut answers)?;
-            let taken = answers[before..].iter().filter(|answer| is_suspect(answer)).count();
+            let taken =
+                answers[before..].iter().zip(batch).filter(|(answer, claim)| takes_allowance(answer, claim));
+            let taken = taken.count();
             suspects = suspects.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX));
         }
         Ok(answers)
@@ -345,9 +347,9 @@ fn facts_of<'a>(claims: &[Claim<'a>]) -> (Vec<&'a ExecutionId>, Vec<u8>) {
 }
 
 /// Whether this took one of the suspects allowed.
-fn is_suspect(answer: &Answer) -> bool {
+fn takes_allowance(answer: &Answer, claim: &Claim<'_>) -> bool {
     match answer {
-        Answer::Granted(grant) | Answer::Mine(grant) => grant.lost > 0,
+        Answer::Granted(grant) | Answer::Mine(grant) => is_suspect(grant.lost, claim.max_losses),
         Answer::Busy { .. }
         | Answer::Done { .. }
         | Answer::Dropped

@@ -28,7 +28,7 @@ mod world;
 
 pub use answer::{
     Answer, Assertion, Beat, Claim, Completed, Completion, Flags, Grant, Held, Member, Release, Released,
-    Renewal, Withdrawal,
+    Renewal, Withdrawal, is_suspect,
 };
 pub use arbiter::Arbiter;
 pub use error::Error;

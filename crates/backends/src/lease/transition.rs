@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocol::SessionId;
 
-use super::answer::{Answer, Assertion, Completed, Flags, Grant, Released, Withdrawal};
+use super::answer::{Answer, Assertion, Completed, Flags, Grant, Released, Withdrawal, is_suspect};
 use super::record::{Loss, MAX_LOSSES, Record, State};
 use super::world::{Standing, World};
 
@@ -66,7 +66,7 @@ pub(super) fn claim(
             let answer = if is_poison(record, claimant) {
                 Answer::Poison(grant)
             } else {
-                if record.lost > 0 {
+                if is_suspect(record.lost, claimant.max_losses) {
                     *suspects = suspects.saturating_sub(1);
                 }
                 Answer::Mine(grant)
@@ -89,7 +89,7 @@ pub(super) fn claim(
     let mut new = free.unwrap_or_else(|| nothing(claimant.session));
     let State::Free { history } = new.state else { unreachable!("only free records come here") };
     let is_poison = new.lost > 0 && new.lost >= claimant.max_losses;
-    if !is_poison && new.lost > 0 {
+    if !is_poison && is_suspect(new.lost, claimant.max_losses) {
         if *suspects == 0 {
             return (Answer::Later, Change::Keep);
         }

@@ -1,6 +1,7 @@
 //! What a queue is, and how it is declared.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable, LongString, ShortString};
@@ -20,17 +21,19 @@ pub struct Queue {
     pub name: Arc<str>,
     /// Whether only one consumer at a time gets its messages; the others stand by.
     pub is_single_active: bool,
+    /// After how long without a consumer the broker deletes it with all that is in it, if ever.
+    pub expires: Option<Duration>,
 }
 
 impl Queue {
     /// A queue that serves all its consumers.
     pub fn shared(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), is_single_active: false }
+        Self { name: name.into(), is_single_active: false, expires: None }
     }
 
     /// A queue of which one consumer at a time gets the messages.
     pub fn single_active(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), is_single_active: true }
+        Self { name: name.into(), is_single_active: true, expires: None }
     }
 }
 
@@ -78,6 +81,10 @@ pub(super) fn arguments(queue: &Queue, kind: QueueKind) -> FieldTable {
     }
     if queue.is_single_active {
         set("x-single-active-consumer", AMQPValue::Boolean(true));
+    }
+    if let Some(time) = queue.expires {
+        // Brokers take no more than 32 bits.
+        set("x-expires", AMQPValue::LongLongInt(time.as_millis().min(u128::from(u32::MAX)) as i64));
     }
     arguments
 }

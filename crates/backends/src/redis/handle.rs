@@ -18,6 +18,8 @@ use crate::reconnect::Reconnect;
 
 /// Longest that the first connection may take.
 const FIRST_CONNECTION: Duration = Duration::from_secs(30);
+/// Slowest connection to reckon with, in bytes a second.
+const SLOWEST: usize = 1_000_000;
 
 /// A cheap handle of one connection, which is made anew whenever it breaks.
 ///
@@ -70,7 +72,7 @@ impl Redis {
         command.write_arg_fmt(keys.len());
         keys.iter().for_each(|key| command.write_arg(key.as_ref()));
         args.iter().for_each(|arg| command.write_arg(arg.as_ref()));
-        let answer = self.request(command, Some(script)).await?;
+        let answer = self.request(&command, Some(script), bytes).await?;
         T::from_redis_value(answer).map_err(|source| self.misunderstood(script.name(), source))
     }
 
@@ -80,7 +82,15 @@ impl Redis {
     /// # Errors
     /// If Redis does not do it within the patience, refuses it, or answers in another form.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
-        let answer = self.request_ref(command, None).await?;
+        self.run_large(command, 0).await
+    }
+
+    /// The same for an answer that may have so many bytes, which takes its time.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_large<T: FromRedisValue>(&self, command: &Cmd, answer_bytes: usize) -> Result<T, Error> {
+        let answer = self.request(command, None, size(command) + answer_bytes).await?;
         T::from_redis_value(answer).map_err(|source| self.misunderstood(&name(command), source))
     }
 
@@ -105,13 +115,10 @@ impl Redis {
         self.link.connector.address.place()
     }
 
-    async fn request(&self, command: Cmd, script: Option<&Script>) -> Result<Value, Error> {
-        self.request_ref(&command, script).await
-    }
-
-    async fn request_ref(&self, command: &Cmd, script: Option<&Script>) -> Result<Value, Error> {
-        let deadline = Instant::now() + self.patience;
-        let limit = self.link.connector.response_timeout;
+    /// `bytes` is how much goes there and back.
+    async fn request(&self, command: &Cmd, script: Option<&Script>, bytes: usize) -> Result<Value, Error> {
+        let limit = self.link.connector.response_timeout + Duration::from_secs((bytes / SLOWEST) as u64);
+        let deadline = Instant::now() + self.patience.max(limit);
         let what = || script.map_or_else(|| name(command), |script| script.name().to_owned());
         let mut delays = None;
         // The command with the script's source, once it is known to be needed.
@@ -191,6 +198,15 @@ fn evaluated(by_digest: &Cmd, script: &Script) -> Cmd {
         }
     }
     command
+}
+
+/// Bytes of its arguments.
+fn size(command: &Cmd) -> usize {
+    let size = |arg: ::redis::Arg<&[u8]>| match arg {
+        ::redis::Arg::Simple(arg) => arg.len(),
+        _ => 0,
+    };
+    command.args_iter().map(size).sum()
 }
 
 /// What a command is called.

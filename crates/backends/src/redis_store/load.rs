@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use protocol::{IdMap, TaskId};
+use protocol::{IdMap, MAX_REFERENCED_BYTES, TaskId};
 
 use super::inner::Inner;
 use super::keys::Keys;
@@ -57,7 +57,7 @@ pub(super) struct Portion(usize);
 
 impl Portion {
     pub(super) fn new() -> Self {
-        Self(4)
+        Self(1)
     }
 
     pub(super) fn count(self) -> usize {
@@ -76,7 +76,9 @@ impl Inner {
     pub(super) async fn chunks(&self, keys: &Keys, numbers: &[u32]) -> Result<Vec<Option<Vec<u8>>>, Error> {
         let mut command = cmd("HMGET");
         command.arg(&keys.chunks).arg(numbers);
-        self.redis.run(&command).await.map_err(medium("read", &self.redis, &keys.id))
+        // A chunk is as large as the values in it.
+        let answer = self.redis.run_large(&command, MAX_REFERENCED_BYTES).await;
+        answer.map_err(medium("read", &self.redis, &keys.id))
     }
 
     /// Reads all chunks, oldest first, some in memory at a time.

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use protocol::{Attempt, ExecutionId, IdMap, Lease, Outcome, Presence, Running, TaskId, to_unix_micros};
+use protocol::{
+    Attempt, ExecutionId, IdMap, IdSet, Lease, Outcome, Presence, Running, TaskId, to_unix_micros,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::effects::{Came, Ended, Event, Telling, Tools};
@@ -17,9 +19,11 @@ use super::held::{Held, Item, Phase, Place};
 use super::lookahead::Lookahead;
 use super::source::{Arrival, Source};
 use crate::broker::{Delivery, Error, Settled};
-use crate::distributed::copy::{Refused, Unopened};
+use crate::distributed::blobs;
+use crate::distributed::copy::{Copy, Unopened};
 use crate::distributed::queues::park_time;
 use crate::distributed::vitals::Standing;
+use crate::rabbitmq;
 
 /// Copies that wait for a slot longer than this go back to the broker, for others.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -37,6 +41,11 @@ const TURN: Duration = Duration::from_secs(1);
 const HANDED_OVER: u32 = 9;
 /// How long copies of a paused execution wait before they are looked at again.
 const PAUSED: Duration = Duration::from_secs(5);
+
+/// After so many waits a suspect is no longer left to others: what is here ends first, and then it runs.
+const INSISTS: u32 = 4;
+/// After so many waits, some hours in all, nobody will find the bytes of a large task any more.
+const MOST_PUT_OFF: u32 = 30;
 
 /// What slots ask for.
 pub(super) enum Command {
@@ -75,17 +84,18 @@ pub(super) struct Actor {
     pub(super) waiters: VecDeque<oneshot::Sender<Result<Option<Delivery>, Error>>>,
     /// Come, not claimed.
     pub(super) buffered: VecDeque<Item>,
-    /// Tasks of one execution that wait until an equal one of another has ended here.
-    pub(super) aside: Vec<Item>,
     pub(super) held: IdMap<TaskId, Held>,
     /// Those of `held` that no slot has yet, in order.
     pub(super) ready: VecDeque<TaskId>,
     pub(super) to_complete: Vec<(Ended, oneshot::Sender<Settled>)>,
     pub(super) replies: IdMap<TaskId, oneshot::Sender<Settled>>,
     pub(super) to_tell: Vec<Telling>,
-    pub(super) to_park: Vec<(crate::distributed::copy::Copy, Place, Duration)>,
+    pub(super) to_park: Vec<(Copy, Place, Duration)>,
+    /// The task beside which nothing else may run, if it still does.
+    pub(super) alone: Option<TaskId>,
     pub(super) claims: usize,
-    pub(super) claiming: usize,
+    /// Tasks about which Redis is being asked.
+    pub(super) claiming: IdSet<TaskId>,
     pub(super) completions: usize,
     pub(super) tellings: usize,
     pub(super) effects: FuturesUnordered<BoxFuture<'static, Event>>,
@@ -169,33 +179,36 @@ impl Actor {
 
     async fn came(&mut self, arrival: Arrival) {
         let Arrival { source, delivery } = arrival;
-        let place = Place { source, ticket: delivery.ticket };
         self.sources[source].came(delivery.ticket);
         self.tools.vitals.count(|counters| counters.delivered += 1);
-        let copy = loop {
-            match self.tools.copies.open(&self.sources[source].queue, &delivery).await {
-                Ok(copy) => break copy,
-                Err(Unopened::Refused(refused)) => return self.refuse(source, place, &delivery, &refused),
-                Err(Unopened::Blob(error @ crate::distributed::blobs::Error::Redis(_))) => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot read a large task now; trying again"
-                    );
-                    tokio::time::sleep(TURN).await;
-                    self.tools.vitals.turned();
-                }
-                Err(Unopened::Blob(error)) => {
-                    // Others may reach what we cannot; meanwhile it must not spin.
-                    tracing::error!(error = &error as &dyn std::error::Error, "cannot read a large task");
-                    let reason = error.to_string();
-                    return self.bury(source, place, &delivery, reason);
-                }
-            }
+        let queue = self.sources[source].queue.clone();
+        if self.tools.copies.is_by_reference(&delivery) {
+            self.effects.push(Box::pin(Arc::clone(&self.tools).open(source, queue, delivery)));
+        } else {
+            let opened = self.tools.copies.open(&queue, &delivery).await;
+            self.opened(source, delivery, opened);
+        }
+    }
+
+    fn opened(&mut self, source: usize, delivery: rabbitmq::Delivery, opened: Result<Copy, Unopened>) {
+        let place = Place { source, ticket: delivery.ticket };
+        let copy = match opened {
+            Ok(copy) => copy,
+            Err(Unopened::Refused(refused)) => return self.bury(place, &delivery, refused.to_string()),
+            Err(Unopened::Blob(error)) => return self.put_off(place, delivery, &error),
         };
         let task = copy.task.id;
         tracing::trace!(%task, execution = %copy.execution, ticket = ?place.ticket, redelivered = delivery.is_redelivered, parks = copy.parks, "a copy has come");
         match self.held.get_mut(&task) {
-            Some(held) if held.copy.execution == copy.execution => match held.place {
+            Some(held) if held.copy.execution != copy.execution => self.park(copy, place),
+            // Those of an earlier run of the execution may be dropped, so the later one obliges us.
+            Some(held) if copy.incarnation > held.copy.incarnation && !held.is_handing_over => {
+                held.copy = copy;
+                if let Some(known) = held.place.replace(place) {
+                    self.sources[known.source].ack(known.ticket);
+                }
+            }
+            Some(held) => match held.place {
                 // A second copy; the first obliges us as well.
                 Some(known) if self.sources[known.source].is_current(known.ticket) => {
                     self.sources[source].ack(place.ticket);
@@ -203,27 +216,27 @@ impl Actor {
                 // The connection of the first one is gone, and it has come again.
                 Some(_) => held.place = Some(place),
                 // It was handed over; this is the copy that obliges us, so it must stay somewhere.
-                None => {
-                    let wait = park_time(copy.parks);
-                    self.to_park.push((copy, place, wait));
-                }
+                None => self.park(copy, place),
             },
-            Some(_) => self.aside.push(Item { copy, place, is_suspect: false }),
+            None if self.claiming.contains(&task) => self.park(copy, place),
             None => self.buffered.push_back(Item { copy, place, is_suspect: false }),
         }
     }
 
-    fn refuse(
-        &mut self,
-        source: usize,
-        place: Place,
-        delivery: &crate::rabbitmq::Delivery,
-        refused: &Refused,
-    ) {
-        self.bury(source, place, delivery, refused.to_string());
+    /// The bytes of a large task cannot be reached: others may have more luck, or we later.
+    fn put_off(&mut self, place: Place, delivery: rabbitmq::Delivery, error: &blobs::Error) {
+        let parks = self.tools.copies.parks(&delivery);
+        if !error.is_transient() || parks >= MOST_PUT_OFF {
+            return self.bury(place, &delivery, error.to_string());
+        }
+        let wait = park_time(parks);
+        tracing::warn!(error = error as &dyn std::error::Error, again_in = ?wait, "cannot read a large task");
+        let queue = self.sources[place.source].queue.clone();
+        self.tools.vitals.count(|counters| counters.parked += 1);
+        self.effects.push(Box::pin(Arc::clone(&self.tools).put_off(queue, delivery, place, wait)));
     }
 
-    fn bury(&mut self, source: usize, place: Place, delivery: &crate::rabbitmq::Delivery, reason: String) {
+    fn bury(&mut self, place: Place, delivery: &rabbitmq::Delivery, reason: String) {
         let mut count = 0;
         self.tools.vitals.count(|counters| {
             counters.refused += 1;
@@ -231,9 +244,9 @@ impl Actor {
         });
         // A flood of them must not flood the log.
         if count.is_power_of_two() {
-            tracing::warn!(queue = %self.sources[source].queue, reason, count, "a message cannot be taken; it is put aside");
+            tracing::warn!(queue = %self.sources[place.source].queue, reason, count, "a message cannot be taken; it is put aside");
         }
-        let queue = self.sources[source].queue.clone();
+        let queue = self.sources[place.source].queue.clone();
         let body = delivery.body.clone();
         self.effects.push(Box::pin(Arc::clone(&self.tools).bury(queue, reason, body, place)));
     }
@@ -272,44 +285,123 @@ impl Actor {
 
     /// Claims as many copies as slots wait for, and some ahead if tasks are short.
     fn claim(&mut self, now: Instant) {
-        if self.buffered.is_empty() || self.claims >= CALLS {
+        if self.buffered.is_empty() || self.claims >= CALLS || self.is_alone() {
             return;
         }
-        let free = self.waiters.len().saturating_sub(self.ready.len() + self.claiming);
+        let free = self.waiters.len().saturating_sub(self.ready.len() + self.claiming.len());
+        if self.buffered.front().is_some_and(|item| item.is_suspect) && self.settle_suspect(free) {
+            return;
+        }
         let ahead = self.lookahead.count(now) as usize;
         let wanted = if ahead == 0 {
             free
         } else {
             // Claimed by halves, so that there are batches.
-            let stock = self.ready.len() + self.claiming;
+            let stock = self.ready.len() + self.claiming.len();
             if stock * 2 > ahead { free } else { free + ahead - stock }
         };
-        let mut items = Vec::new();
+        let items = self.pick(wanted.min(MOST_CLAIMED), free);
+        // Only what comes alone may be a suspect.
+        let suspects = u32::from(items.len() == 1 && free > 0 && self.has_nothing_else());
+        self.send_claim(items, suspects);
+    }
+
+    /// Takes at most `wanted` from what has come; `free` slots wait for some.
+    fn pick(&mut self, wanted: usize, free: usize) -> Vec<Item> {
+        let mut items: Vec<Item> = Vec::new();
         let mut passed = VecDeque::new();
-        while items.len() < wanted.min(MOST_CLAIMED)
+        while items.len() < wanted
             && let Some(item) = self.buffered.pop_front()
         {
-            if item.is_suspect && free == 0 {
-                passed.push_back(item);
-            } else if !self.sources[item.place.source].is_current(item.place.ticket) {
+            let task = item.copy.task.id;
+            if !self.sources[item.place.source].is_current(item.place.ticket) {
                 // Its connection is gone; the broker has given it to somebody else.
-            } else if self.held.contains_key(&item.copy.task.id)
-                || items.iter().any(|other: &Item| other.copy.task.id == item.copy.task.id)
-            {
-                self.aside.push(item);
+            } else if self.is_known(task) || items.iter().any(|other| other.copy.task.id == task) {
+                self.park(item.copy, item.place);
+            } else if item.is_suspect || items.len() >= free && item.copy.max_losses() <= 1 {
+                // What one loss ends is not leased before it can begin.
+                passed.push_back(item);
             } else {
                 items.push(item);
             }
         }
-        while let Some(item) = passed.pop_back() {
-            self.buffered.push_front(item);
-        }
+        passed.append(&mut self.buffered);
+        self.buffered = passed;
+        items
+    }
+
+    fn send_claim(&mut self, items: Vec<Item>, suspects: u32) {
         if items.is_empty() {
             return;
         }
         self.claims += 1;
-        self.claiming += items.len();
-        self.effects.push(Box::pin(Arc::clone(&self.tools).claim(items, free as u32)));
+        self.claiming.extend(items.iter().map(|item| item.copy.task.id));
+        self.effects.push(Box::pin(Arc::clone(&self.tools).claim(items, suspects)));
+    }
+
+    /// What becomes of a suspect at the head of what has come: it is claimed if nothing else is here;
+    /// otherwise others may have the room for it, unless it has waited for long. Whether nothing else
+    /// may be claimed now.
+    fn settle_suspect(&mut self, free: usize) -> bool {
+        let is_room = self.has_nothing_else();
+        if is_room && free == 0 {
+            return true;
+        }
+        let Some(item) = self.buffered.pop_front() else { return false };
+        if is_room && !self.is_known(item.copy.task.id) {
+            self.send_claim(vec![item], 1);
+            return true;
+        }
+        if item.copy.parks < INSISTS {
+            self.park(item.copy, item.place);
+            return false;
+        }
+        self.buffered.push_front(item);
+        true
+    }
+
+    /// Whether a copy of the task is here already.
+    fn is_known(&self, task: TaskId) -> bool {
+        self.held.contains_key(&task) || self.claiming.contains(&task)
+    }
+
+    /// Whether no attempt goes on here, or may be about to.
+    fn has_nothing_else(&self) -> bool {
+        self.claims == 0 && !self.held.values().any(Held::is_active)
+    }
+
+    /// Whether free slots are for one task alone, which runs or waits for the others here to end.
+    fn is_reserved(&mut self) -> bool {
+        let insists = |item: &Item| item.is_suspect && item.copy.parks >= INSISTS;
+        self.is_alone() || self.buffered.front().is_some_and(insists) && !self.has_nothing_else()
+    }
+
+    /// Gives back what has come and may not run beside the one task that has all slots.
+    fn leave_to_others(&mut self, now: Instant) {
+        if self.buffered.iter().all(|item| item.is_suspect) {
+            return;
+        }
+        self.adjust_to(now, true);
+        for item in std::mem::take(&mut self.buffered) {
+            if item.is_suspect {
+                self.buffered.push_back(item);
+            } else {
+                self.sources[item.place.source].requeue(item.place.ticket);
+            }
+        }
+    }
+
+    /// Whether something goes on here beside which nothing else may.
+    fn is_alone(&mut self) -> bool {
+        let goes_on = |task: &TaskId| self.held.get(task).is_some_and(Held::is_active);
+        self.alone = self.alone.filter(goes_on);
+        self.alone.is_some()
+    }
+
+    /// Puts a copy aside because somebody has the task.
+    fn park(&mut self, copy: Copy, place: Place) {
+        let wait = park_time(copy.parks);
+        self.to_park.push((copy.parked(), place, wait));
     }
 
     /// Sends what has gathered.
@@ -357,7 +449,13 @@ impl Actor {
     fn hand_back(&mut self, now: Instant) {
         let is_closing = self.closing.is_some();
         let is_idle = self.waiters.is_empty() && now.duration_since(self.last_given) >= PATIENCE;
-        if !is_closing && !is_idle || self.buffered.is_empty() && self.ready.is_empty() {
+        if !is_closing && !is_idle {
+            if self.is_reserved() {
+                self.leave_to_others(now);
+            }
+            return;
+        }
+        if self.buffered.is_empty() && self.ready.is_empty() {
             return;
         }
         if self.lookahead.count(now) > 0 {
@@ -386,7 +484,7 @@ impl Actor {
     fn adjust_to(&mut self, now: Instant, is_urgent: bool) {
         let ahead = self.lookahead.count(now);
         let is_leaving = self.closing.is_some() || self.tools.vitals.is_draining();
-        let wanted = if is_leaving { 0 } else { self.waiters.len() as u32 + ahead };
+        let wanted = if is_leaving || self.is_reserved() { 0 } else { self.waiters.len() as u32 + ahead };
         let mut held = vec![0u32; self.sources.len()];
         for entry in self.held.values().filter(|held| held.phase != Phase::Settling) {
             if let Some(place) = entry.place {
@@ -467,9 +565,12 @@ impl Actor {
 
     fn happened(&mut self, event: Event) {
         match event {
+            Event::Opened { source, delivery, opened } => self.opened(source, delivery, opened),
             Event::Claimed(items, came) => {
                 self.claims -= 1;
-                self.claiming -= items.len();
+                items.iter().for_each(|item| {
+                    self.claiming.remove(&item.copy.task.id);
+                });
                 match came {
                     Some(came) => {
                         for (item, came) in items.into_iter().zip(came) {
@@ -507,7 +608,6 @@ impl Actor {
                         }
                     }
                 }
-                self.unblock(task);
             }
             Event::Released(task, Settled::Stale) => self.stale(task),
             Event::Returned(task) => self.let_go(task),
@@ -558,10 +658,8 @@ impl Actor {
                 self.hold(item, attempt, protocol::History::default(), Phase::Settling);
                 self.to_complete.push((end, oneshot::channel().0));
             }
-            Came::Busy => {
-                let wait = park_time(item.copy.parks);
-                self.to_park.push((item.copy, item.place, wait));
-            }
+            Came::Busy => self.park(item.copy, item.place),
+            // That is no waiting for another session.
             Came::Paused => self.to_park.push((item.copy, item.place, PAUSED)),
             Came::Done { part } => self.to_tell.push(Telling {
                 execution: item.copy.execution,
@@ -588,6 +686,9 @@ impl Actor {
             is_handing_over: false,
             copy: item.copy,
         };
+        if held.is_active() && held.runs_alone() {
+            self.alone = Some(held.copy.task.id);
+        }
         self.held.insert(held.copy.task.id, held);
     }
 
@@ -613,9 +714,8 @@ impl Actor {
         if let Some(held) = self.held.remove(&task)
             && let Some(place) = held.place
         {
-            self.to_park.push((held.copy, place, park_time(0)));
+            self.to_park.push((held.copy.parked(), place, park_time(0)));
         }
-        self.unblock(task);
     }
 
     /// The task is done with: whatever delivery obliged us is acknowledged.
@@ -624,16 +724,6 @@ impl Actor {
             && let Some(place) = held.place
         {
             self.sources[place.source].ack(place.ticket);
-        }
-        self.unblock(task);
-    }
-
-    fn unblock(&mut self, task: TaskId) {
-        if !self.aside.is_empty() {
-            let (free, blocked) =
-                std::mem::take(&mut self.aside).into_iter().partition(|item| item.copy.task.id == task);
-            self.aside = blocked;
-            self.buffered.extend::<Vec<_>>(free);
         }
     }
 

@@ -4,22 +4,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{
-    Attempt, Cause, Ending, Envelope, ExecutionId, Failure, History, Outcome, Outcomes, RetryPolicy,
-    SessionId, TaskId,
-};
+use protocol::{Attempt, Cause, Ending, ExecutionId, Failure, History, Outcome, SessionId, TaskId};
 use serde_bytes::ByteBuf;
 
 use super::held::{Item, Place};
 use crate::broker::Settled;
 use crate::distributed::blobs;
-use crate::distributed::copy::{Copies, Copy};
+use crate::distributed::copy::{Copies, Copy, Unopened};
 use crate::distributed::crash;
 use crate::distributed::vitals::{Standing, Vitals};
 use crate::lease::{
     Answer, Arbiter, Assertion, Claim, Completed, Completion, Grant, Held, Release, Released,
 };
-use crate::rabbitmq::{Header, Message, Queue, Rabbit};
+use crate::rabbitmq::{self, Delivery, Message, Queue, Rabbit};
 
 /// How long the record of an ended task stays, so that late copies are told that it has ended. Longer
 /// than a copy of it may be under way in a delayed queue.
@@ -32,8 +29,6 @@ const MOST_BYTES: usize = 768 * 1024;
 const MOST_OUTCOMES: usize = 512;
 /// Pause before something that failed is tried again.
 const PAUSE: Duration = Duration::from_secs(1);
-/// So much of a message that nobody can read is kept.
-const MOST_DEAD: usize = 64 * 1024;
 
 /// What effects work with.
 pub(super) struct Tools {
@@ -66,6 +61,8 @@ pub(super) struct Telling {
 
 /// What became of an effect.
 pub(super) enum Event {
+    /// A delivery was read whose body is elsewhere.
+    Opened { source: usize, delivery: Delivery, opened: Result<Copy, Unopened> },
     /// Copies were claimed: what each came to. `None`: Redis cannot be reached.
     Claimed(Vec<Item>, Option<Vec<Came>>),
     /// Attempts' ends were recorded or refused, with the outcome to tell.
@@ -118,13 +115,18 @@ impl Came {
 }
 
 impl Tools {
+    /// Reads a delivery whose body is elsewhere.
+    pub(super) async fn open(self: Arc<Self>, source: usize, queue: String, delivery: Delivery) -> Event {
+        let opened = self.copies.open(&queue, &delivery).await;
+        Event::Opened { source, delivery, opened }
+    }
+
     pub(super) async fn claim(self: Arc<Self>, items: Vec<Item>, suspects: u32) -> Event {
-        let default_policy = RetryPolicy::default();
         let claims = items.iter().map(|item| Claim {
             execution: &item.copy.execution,
             task: item.copy.task.id,
             incarnation: item.copy.incarnation,
-            max_losses: item.copy.task.retry.as_deref().unwrap_or(&default_policy).max_losses,
+            max_losses: item.copy.max_losses(),
         });
         let answers = self.arbiter.claim(self.session, &claims.collect::<Vec<_>>(), suspects).await;
         crash::point("claimed");
@@ -274,30 +276,17 @@ impl Tools {
             };
             let (execution, parts, size) = &mut by_execution[at];
             if *size + part.len() > MOST_BYTES || parts.len() >= MOST_OUTCOMES {
-                messages.push(self.report(execution, std::mem::take(parts)));
+                messages.push(self.copies.report(execution, std::mem::take(parts)));
                 *size = 0;
             }
             *size += part.len();
             parts.push(ByteBuf::from(part.to_vec()));
         }
-        messages.extend(by_execution.into_iter().map(|(execution, parts, _)| self.report(&execution, parts)));
+        let last = |(execution, parts, _): (ExecutionId, _, _)| self.copies.report(&execution, parts);
+        messages.extend(by_execution.into_iter().map(last));
         self.publish(messages).await;
         crash::point("told");
         Event::Told(done)
-    }
-
-    fn report(&self, execution: &ExecutionId, parts: Vec<ByteBuf>) -> Message {
-        let envelope = Envelope { execution: execution.clone(), body: Outcomes(parts) };
-        let body = envelope.encode_large().expect("parts are bounded in size and number");
-        let queue = self.copies.names.outcome_queue(execution);
-        let signature = self.copies.key.as_ref().map(|key| key.sign(&[queue.name.as_bytes(), &body]));
-        let headers = signature.map(|signature| (SIGNATURE, Header::Bytes(signature)));
-        Message {
-            queue,
-            id: uuid::Uuid::new_v4().to_string(),
-            body: body.into(),
-            headers: headers.into_iter().collect(),
-        }
     }
 
     pub(super) async fn release(
@@ -331,12 +320,24 @@ impl Tools {
     /// Puts copies aside for others' sake.
     pub(super) async fn park(self: Arc<Self>, copies: Vec<(Copy, Place, Duration)>) -> Event {
         let now = self.vitals.store_now_ms();
-        let message = |(copy, _, wait): &(Copy, Place, Duration)| {
-            self.copies.to_wait(&self.delayed, &copy.parked(), now, *wait)
-        };
+        let message =
+            |(copy, _, wait): &(Copy, Place, Duration)| self.copies.to_wait(&self.delayed, copy, now, *wait);
         self.publish(copies.iter().map(message).collect()).await;
         crash::point("parked");
         Event::Parked(copies.into_iter().map(|(_, place, _)| place).collect())
+    }
+
+    /// Puts a delivery aside that cannot be read now.
+    pub(super) async fn put_off(
+        self: Arc<Self>,
+        queue: String,
+        delivery: Delivery,
+        place: Place,
+        wait: Duration,
+    ) -> Event {
+        let now = self.vitals.store_now_ms();
+        self.publish(vec![self.copies.put_off(&self.delayed, &queue, &delivery, now, wait)]).await;
+        Event::Parked(vec![place])
     }
 
     /// Puts a copy of a long task aside, so that its delivery need not be held.
@@ -367,15 +368,7 @@ impl Tools {
         body: bytes::Bytes,
         place: Place,
     ) -> Event {
-        let size = body.len() as u64;
-        let headers = vec![
-            ("otaman-reason", Header::Bytes(reason.into_bytes())),
-            ("otaman-queue", Header::Bytes(queue.into_bytes())),
-            ("otaman-size", Header::Number(size)),
-        ];
-        let body = body.slice(..body.len().min(MOST_DEAD));
-        let id = uuid::Uuid::new_v4().to_string();
-        self.publish(vec![Message { queue: self.copies.names.dead_queue(), id, body, headers }]).await;
+        self.publish(vec![self.copies.dead(&queue, &reason, &body)]).await;
         Event::Parked(vec![place])
     }
 
@@ -397,18 +390,23 @@ impl Tools {
         Event::Asserted(Vec::new())
     }
 
-    /// Publishes until confirmed. It ends otherwise only when the connection is closed for good; what
-    /// was to follow then does not happen, and the broker gives the deliveries to others.
+    /// Publishes until confirmed. It does not end when the connection is closed for good, or the
+    /// session is over: what was to follow then does not happen, and the broker gives the deliveries to
+    /// others.
     async fn publish(&self, messages: Vec<Message>) {
-        if let Err(error) = self.rabbit.publish(messages).await {
-            tracing::debug!(%error, "not published");
-            std::future::pending::<()>().await;
+        while let Err(error) = self.rabbit.publish(messages.clone()).await {
+            if matches!(error, rabbitmq::Error::Closed) || self.has_ended() {
+                tracing::debug!(%error, "not published");
+                std::future::pending::<()>().await;
+            }
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the broker refuses a message; trying again"
+            );
+            tokio::time::sleep(PAUSE).await;
         }
     }
 }
-
-/// The header with a message's signature.
-pub(in crate::distributed) const SIGNATURE: &str = "otaman-signature";
 
 /// The outcome of a task that has killed as many workers as it may.
 fn poisoned(task: TaskId, attempt: u32, mut history: History) -> Outcome {

@@ -7,6 +7,7 @@ use protocol::{History, Lease, SessionId, Token};
 
 use crate::broker::Delivery;
 use crate::distributed::copy::Copy;
+use crate::lease::is_suspect;
 use crate::rabbitmq::Ticket;
 
 /// A copy that has come, and the broker's claim on it.
@@ -14,7 +15,7 @@ use crate::rabbitmq::Ticket;
 pub(super) struct Item {
     pub(super) copy: Copy,
     pub(super) place: Place,
-    /// Whether an earlier owner of the task died: it is leased only to be run at once.
+    /// Whether one more lost worker would end the task: it is leased only to be run alone.
     pub(super) is_suspect: bool,
 }
 
@@ -52,6 +53,19 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Whether its attempt goes on, or is about to begin.
+    pub(super) fn is_active(&self) -> bool {
+        match self.phase {
+            Phase::Ready | Phase::Running => true,
+            Phase::Settling => false,
+        }
+    }
+
+    /// Whether nothing else may run beside it.
+    pub(super) fn runs_alone(&self) -> bool {
+        is_suspect(self.history.spent.lost, self.copy.max_losses())
+    }
+
     pub(super) fn token(&self, session: SessionId) -> Token {
         Token { attempt: self.attempt, session }
     }

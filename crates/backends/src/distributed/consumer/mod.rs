@@ -13,11 +13,10 @@ use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use protocol::{Attempt, ExecutionId, IdMap, Lease, Outcome, Session};
+use protocol::{Attempt, ExecutionId, IdMap, IdSet, Lease, Outcome, Session};
 use tokio::sync::{mpsc, oneshot};
 
 use self::actor::{Actor, Command};
-pub(super) use self::effects::SIGNATURE;
 use self::effects::Tools;
 use self::lookahead::Lookahead;
 use self::source::Source;
@@ -50,8 +49,7 @@ impl RemoteConsumer {
             announcement: operations
                 .map(|described| Announcement::new(shared.redis.clone(), &shared.prefix, described)),
         };
-        let heartbeat =
-            Heartbeat::start(shared.arbiter.with_own_connection(), identity, Arc::clone(&vitals)).await?;
+        let heartbeat = Heartbeat::start(shared.arbiter.clone(), identity, Arc::clone(&vitals)).await?;
         let (commands, commanded) = mpsc::unbounded_channel();
         let (arriving, arrivals) = mpsc::unbounded_channel();
         let names = &shared.copies.names;
@@ -81,15 +79,15 @@ impl RemoteConsumer {
             lookahead: Lookahead::new(session.concurrency),
             waiters: VecDeque::new(),
             buffered: VecDeque::new(),
-            aside: Vec::new(),
             held: IdMap::default(),
             ready: VecDeque::new(),
             to_complete: Vec::new(),
             replies: IdMap::default(),
             to_tell: Vec::new(),
             to_park: Vec::new(),
+            alone: None,
             claims: 0,
-            claiming: 0,
+            claiming: IdSet::default(),
             completions: 0,
             tellings: 0,
             effects: FuturesUnordered::new(),

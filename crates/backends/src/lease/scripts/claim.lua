@@ -4,8 +4,8 @@
 -- one before. Called again, it answers `mine` where it answered `granted`, and `poison` as before.
 -- A task whose owner has vanished counts a loss and is free.
 -- KEYS: sessions, tombstones, calm, the flags of each execution, the record of each task
--- ARGV: session; number of executions; suspects allowed; 10 bytes per task: number of its execution (2),
---       incarnation of the copy (4), most losses (4)
+-- ARGV: session; number of executions; suspects allowed (tasks that one more loss would end); 10 bytes
+--       per task: number of its execution (2), incarnation of the copy (4), most losses (4)
 -- Answer: `!` the session is dead, `?` it is unknown, else per task a letter, with g: nothing (a first
 --         attempt); G granted, M mine, P poison: length (4) and the new record; B busy: owner (16) and
 --         milliseconds (4); D done: length (4) and outcome; x dropped, l later, z paused: nothing
@@ -43,7 +43,7 @@ local function judge(record, number, incarnation, most_losses)
     if owner == session then
       local lost = unpack_from('>I4', record, 22)
       local letter = 'M'
-      if lost > 0 then
+      if lost > 0 and lost + 1 >= most_losses then
         if lost >= most_losses then letter = 'P' else suspects = suspects - 1 end
       end
       return letter .. pack('>I4', #record) .. record
@@ -61,7 +61,7 @@ local function judge(record, number, incarnation, most_losses)
   if lost > 0 and lost >= most_losses then
     letter = 'P'
   else
-    if lost > 0 then
+    if lost > 0 and lost + 1 >= most_losses then
       if suspects <= 0 then return 'l' end
       suspects = suspects - 1
     end

@@ -1,0 +1,68 @@
+//! What is to become of delayed copies that are due, by what Redis knows of their tasks.
+//!
+//! A copy of a task that somebody runs must not go to the end of a long queue: until it came to its head
+//! the task would be done, and its record gone, and it would run again.
+
+use std::collections::{HashMap, HashSet};
+
+use protocol::{ExecutionId, SessionId, TaskId};
+use serde_bytes::ByteBuf;
+
+use super::connect::Shared;
+use super::copy::Delayed;
+use crate::lease::{self, Record, State};
+use crate::rabbitmq::Delivery;
+
+/// What is to become of a copy.
+pub(super) enum Fate {
+    /// A worker is to have it.
+    Wanted,
+    /// A live session has the task.
+    Leased,
+    /// The task has ended. Whoever ended it may have died before it told.
+    Done { part: ByteBuf },
+}
+
+/// The fate of each copy. If Redis cannot be asked, workers are to have them, who ask again.
+pub(super) async fn fates(shared: &Shared, copies: &[(Delivery, Delayed)]) -> Vec<Fate> {
+    let mut fates: Vec<Fate> = copies.iter().map(|_| Fate::Wanted).collect();
+    if let Err(error) = decide(shared, copies, &mut fates).await {
+        tracing::debug!(%error, "cannot see what became of delayed tasks");
+    }
+    fates
+}
+
+async fn decide(
+    shared: &Shared,
+    copies: &[(Delivery, Delayed)],
+    fates: &mut [Fate],
+) -> Result<(), lease::Error> {
+    let mut by_execution: HashMap<&ExecutionId, Vec<usize>> = HashMap::new();
+    for (position, (_, copy)) in copies.iter().enumerate() {
+        by_execution.entry(&copy.execution).or_default().push(position);
+    }
+    let mut leased = Vec::new();
+    for (execution, positions) in by_execution {
+        let tasks: Vec<TaskId> = positions.iter().map(|position| copies[*position].1.task).collect();
+        for (position, record) in positions.into_iter().zip(shared.arbiter.look(execution, &tasks).await?) {
+            let Some(Record { state, session, .. }) = record else { continue };
+            match state {
+                State::Leased { .. } => leased.push((position, session)),
+                State::Done { outcome } => {
+                    fates[position] = Fate::Done { part: ByteBuf::from(outcome.to_vec()) }
+                }
+                State::Free { .. } | State::Withdrawn { .. } => {}
+            }
+        }
+    }
+    if !leased.is_empty() {
+        let live = shared.arbiter.sessions().await?;
+        let live: HashSet<SessionId> = live.into_iter().map(|member| member.session).collect();
+        for (position, session) in leased {
+            if live.contains(&session) {
+                fates[position] = Fate::Leased;
+            }
+        }
+    }
+    Ok(())
+}
