@@ -24,5 +24,5 @@ pub use passwords::assert_hidden;
 pub use programs::{program, repository};
 pub use proxy::{Direction, Proxy, Traffic};
 pub use running::{Ended, Running};
-pub use wait::until;
+pub use wait::{until, until_within};
 pub use worker::Worker;

@@ -11,13 +11,22 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// # Panics
 /// If it does not within a minute; the message names what was waited for.
 #[track_caller]
-pub fn until<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, condition: impl FnMut() -> Option<T>) -> T {
+    until_within(DEADLINE, what, condition)
+}
+
+/// The same with another limit: longer for what takes long by its nature, shorter for what is promised.
+///
+/// # Panics
+/// If it does not within the limit; the message names what was waited for.
+#[track_caller]
+pub fn until_within<T>(limit: Duration, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(value) = condition() {
             return value;
         }
-        assert!(started.elapsed() < DEADLINE, "waited a minute for {what}");
+        assert!(started.elapsed() < limit, "waited {limit:?} for {what}");
         std::thread::sleep(PAUSE);
     }
 }

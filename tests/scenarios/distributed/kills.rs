@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
-use tests::{Cluster, until};
+use tests::{Cluster, until, until_within};
 
 use super::{assert_numbers, execute, numbers};
 
