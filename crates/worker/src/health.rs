@@ -24,7 +24,10 @@ pub(crate) struct Signs {
 impl Signs {
     /// Why the process should be restarted, if it should.
     pub(crate) fn ailment(&self) -> Option<String> {
-        if self.since_turn >= self.lease {
+        if self.is_ended {
+            // Another session begins as soon as the servers allow it.
+            None
+        } else if self.since_turn >= self.lease {
             Some(format!("the session's loop last turned {:.1?} ago", self.since_turn))
         } else if self.since_renewal >= self.lease {
             Some(format!("the session was last renewed {:.1?} ago", self.since_renewal))
@@ -73,6 +76,13 @@ mod tests {
         let silent = Signs { since_renewal: LEASE, ..well() };
         assert_eq!(silent.ailment().unwrap(), "the session was last renewed 30.0s ago");
         assert_eq!(silent.hindrance(), silent.ailment());
+    }
+
+    #[test]
+    fn between_two_sessions_it_is_alive() {
+        let between = Signs { is_ended: true, since_turn: 2 * LEASE, since_renewal: 2 * LEASE, ..well() };
+        assert_eq!(between.ailment(), None);
+        assert!(between.hindrance().is_some());
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::logging::Voice;
 /// Most time that is left for telling the servers, when the longest runtime is over.
 const TELLING: Duration = Duration::from_secs(2);
 
+/// The same where nothing presses.
+const TELLING_AT_EASE: Duration = Duration::from_secs(30);
+
 /// Why the worker leaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
@@ -49,6 +52,14 @@ impl Leaving {
     pub(crate) fn leave(&self, reason: Reason) {
         let _ = self.reason.set(reason);
         self.stop.cancel();
+    }
+
+    /// How long the servers may take to be told how tasks have ended.
+    pub(crate) fn telling(&self) -> Duration {
+        match self.reason() {
+            Some(Reason::MaxRuntime(_)) => TELLING,
+            Some(Reason::Signal(_) | Reason::Idle(_)) | None => TELLING_AT_EASE,
+        }
     }
 
     /// Why the worker leaves, if it does.

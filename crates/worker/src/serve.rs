@@ -21,7 +21,7 @@ use crate::listen;
 use crate::logging::Voice;
 use crate::observed::Observed;
 use crate::run::check_resources;
-use crate::session::{Ended, Sessions, TELLING};
+use crate::session::{Ended, Sessions};
 
 /// Pause between a lost session and the next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -47,6 +47,8 @@ pub(crate) fn run(
     let start = Start { args, voice, node, servers, config, registry, resources };
     let result = control.block_on(start.serve(operations.handle().clone()));
     operations.shutdown_timeout(LAST_WAIT);
+    // What waits for the servers there must not hold up the end.
+    control.shutdown_background();
     result
 }
 
@@ -177,7 +179,8 @@ impl Start {
                 None => break,
             }
         }
-        timeout(TELLING, sessions.distributed.close()).await.map_err(|_| Failed::Untold(TELLING))
+        let telling = leaving.telling();
+        timeout(telling, sessions.distributed.close()).await.map_err(|_| Failed::Untold(telling))
     }
 }
 

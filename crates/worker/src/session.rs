@@ -18,8 +18,6 @@ use crate::run::{Crew, Error};
 
 /// How often it is looked whether the session is still ours.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long the servers may take to be told how tasks have ended.
-pub(crate) const TELLING: Duration = Duration::from_secs(30);
 /// Far enough off to be no limit.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -95,7 +93,7 @@ impl Sessions {
                 () = leaving.stop.cancelled(), if !is_leaving => {
                     is_leaving = true;
                     consumer.drain();
-                    limit = self.config.drain_timeout.0 + self.config.stop_grace.0 + TELLING;
+                    limit = self.config.drain_timeout.0 + self.config.stop_grace.0 + leaving.telling();
                     deadline = deadline.min(Instant::now() + limit);
                 }
                 _ = look.tick(), if !is_lost => {
@@ -104,7 +102,7 @@ impl Sessions {
                         stop.cancel();
                         // Others run them by now.
                         cut.cancel();
-                        limit = self.config.stop_grace.0 + TELLING;
+                        limit = self.config.stop_grace.0 + leaving.telling();
                         deadline = deadline.min(Instant::now() + limit);
                     }
                 }
@@ -119,10 +117,11 @@ impl Sessions {
             Ok(()) | Err(Error::SessionLost) => is_lost = true,
             Err(error) => return Err(Failed::Work(error)),
         }
-        match timeout(TELLING, consumer.close()).await {
+        let telling = leaving.telling();
+        match timeout(telling, consumer.close()).await {
             Ok(()) if is_lost => Ok(Ended::Lost),
             Ok(()) => Ok(Ended::Left),
-            Err(_) => Err(Failed::Untold(TELLING)),
+            Err(_) => Err(Failed::Untold(telling)),
         }
     }
 }
