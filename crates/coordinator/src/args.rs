@@ -161,7 +161,7 @@ pub(crate) struct ExecutionArgs {
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Example: coordinator retry climate-0f3a11\n\
                   Goes on as `coordinator execute --resume ID` does, with its exit codes; with nothing dead it \
-                  says so and ends with 0.")]
+                  says so and ends with 0, and --json prints the document of the execution as it is.")]
 pub(crate) struct RetryArgs {
     /// The execution
     pub(crate) id: ExecutionId,
@@ -229,7 +229,8 @@ pub(crate) struct ListArgs {
 /// `coordinator fetch`
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Example: coordinator fetch otaman://climate-0f3a11/9f2c… -o report.txt\n\
-                  file:// URLs are read from this machine, otaman:// URLs from the store.")]
+                  file:// URLs are read from this machine, otaman:// URLs from the store. The file is written as it \
+                  was kept: -o names it, as it has no form to choose.")]
 pub(crate) struct FetchArgs {
     /// The URL, as it stands in a task's result
     pub(crate) url: String,

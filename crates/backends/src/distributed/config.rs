@@ -33,6 +33,9 @@ pub struct Config {
     /// A task of which nothing has been heard for so long is looked for, and published again if no
     /// copy of it is found. 1 min by default.
     pub resend_after: Duration,
+    /// Whether to connect to the broker at once. Who only looks at the store need not wait for it.
+    /// Default: true.
+    pub waits_for_broker: bool,
     /// How the process calls itself towards the servers, such as "worker on node-7".
     pub name: String,
 }
@@ -50,6 +53,7 @@ impl Config {
             shared_directory: None,
             hand_over_after: Duration::from_secs(45),
             resend_after: Duration::from_secs(60),
+            waits_for_broker: true,
             name: "otaman".to_owned(),
         }
     }

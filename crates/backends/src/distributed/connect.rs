@@ -181,10 +181,13 @@ async fn connect(config: Config) -> Result<(Shared, RedisStore), Error> {
     let broker = rabbitmq::Config {
         tls: config.tls.clone(),
         queue_kind: config.queue_kind,
+        waits: config.waits_for_broker,
         ..rabbitmq::Config::new(config.broker.clone(), config.name.clone())
     };
-    let (redis, rabbit) = tokio::join!(Redis::connect(store), Rabbit::connect(broker));
-    let (redis, rabbit) = (redis?, rabbit?);
+    let (redis, rabbit) =
+        tokio::try_join!(async { Redis::connect(store).await.map_err(Error::from) }, async {
+            Rabbit::connect(broker).await.map_err(Error::from)
+        },)?;
     let ack_delay = match redis.durability() {
         Durability::EverySecond => DISK,
         Durability::Always | Durability::None => Duration::ZERO,

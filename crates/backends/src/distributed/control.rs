@@ -41,6 +41,15 @@ pub struct Disagreement {
     pub other: String,
 }
 
+/// What keeps the broker from being used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// In words.
+    pub text: String,
+    /// Whether it cannot even be asked anything.
+    pub is_away: bool,
+}
+
 /// What waits in a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
@@ -225,21 +234,24 @@ impl Control {
         &self.store
     }
 
+    /// Now, in milliseconds since 1970, by the clock that leases go by.
+    pub fn now_ms(&self) -> u64 {
+        self.shared.store_now_ms()
+    }
+
     /// What keeps the servers from being used, as far as this process has met it.
     pub fn trouble(&self) -> Option<String> {
         self.shared.trouble()
     }
 
     /// The same for a process that has not published anything yet: it asks the broker.
-    pub async fn look_for_trouble(&self) -> Option<String> {
-        if let Some(trouble) = self.trouble() {
-            return Some(trouble);
-        }
+    pub async fn look_for_trouble(&self) -> Option<Trouble> {
         let standing = match self.shared.rabbit.blockage().await {
             Ok(reason) => Standing::Blocked { reason: reason? },
             Err(error) => Standing::Disconnected { error: error.to_string() },
         };
-        trouble(&standing)
+        let is_away = matches!(standing, Standing::Disconnected { .. });
+        trouble(&standing).map(|text| Trouble { text, is_away })
     }
 
     fn input_key(&self, execution: &ExecutionId) -> String {

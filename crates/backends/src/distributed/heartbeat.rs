@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use protocol::{Presence, Session};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use super::announcement::Announcement;
 use super::vitals::{Standing, Vitals};
@@ -15,6 +15,9 @@ use crate::lease::{Arbiter, Renewal, Witness};
 
 /// Sessions are renewed at least this often, since what they say of themselves is shown to people.
 const OFTEN: Duration = Duration::from_secs(2);
+
+/// How long the store may take to hear that a session leaves.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// What a session says of itself once and for all.
 #[derive(Debug, Clone)]
@@ -35,7 +38,8 @@ impl Identity {
 
 /// A running heartbeat. It stops, and the session ends, when told to or dropped.
 pub(super) struct Heartbeat {
-    stop: Option<oneshot::Sender<()>>,
+    /// Says true when the session is to vanish; dropped when it is to leave.
+    stop: Option<watch::Sender<bool>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -62,7 +66,7 @@ impl Heartbeat {
             }
             Renewal::Dead | Renewal::Unknown => end(&vitals),
         }
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = watch::channel(false);
         // A connection is driven where it is made, which must not be where others work.
         let arbiter = arbiter.with_own_connection();
         let pulse = Pulse { arbiter, identity, vitals, witness, has_lost: false };
@@ -93,7 +97,7 @@ impl Heartbeat {
     /// Stops without a word, as a kill would.
     pub(super) fn abandon(mut self) {
         if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
+            stop.send_replace(true);
         }
     }
 }
@@ -115,6 +119,23 @@ fn presence(identity: &Identity, vitals: &Vitals) -> Vec<u8> {
     protocol::encode_part(&presence).expect("a presence is small and plain")
 }
 
+/// How a session ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// In order.
+    Leave,
+    /// As by a kill.
+    Vanish,
+}
+
+/// Waits for the end.
+async fn told(stopped: &mut watch::Receiver<bool>) -> End {
+    match stopped.wait_for(|vanishes| *vanishes).await {
+        Ok(_) => End::Vanish,
+        Err(_) => End::Leave,
+    }
+}
+
 struct Pulse {
     arbiter: Arbiter,
     identity: Identity,
@@ -125,16 +146,15 @@ struct Pulse {
 }
 
 impl Pulse {
-    async fn beat(mut self, mut stopped: oneshot::Receiver<()>) {
+    async fn beat(mut self, mut stopped: watch::Receiver<bool>) {
         let lease = self.identity.session.lease;
         let pause = (lease / 3).min(OFTEN);
         let session = self.identity.session.id;
         loop {
             tokio::select! {
-                word = &mut stopped => {
-                    // Dropped: the session leaves. A word: it vanishes.
-                    if word.is_err()
-                        && let Err(error) = self.arbiter.leave(session).await
+                how = told(&mut stopped) => {
+                    if how == End::Leave
+                        && let Err(error) = self.arbiter.with_patience(LEAVING).leave(session).await
                     {
                         tracing::warn!(%error, "the session could not take its leave; it ends with its lease");
                     }
@@ -148,7 +168,12 @@ impl Pulse {
                 tracing::error!(since = ?self.vitals.since_turn(), "the worker's loop hangs; its session is not renewed");
                 continue;
             }
-            match tokio::time::timeout(lease, self.renew()).await {
+            let renewed = tokio::select! {
+                renewed = tokio::time::timeout(lease, self.renew()) => renewed,
+                // The next turn hears it, too.
+                _ = told(&mut stopped) => continue,
+            };
+            match renewed {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::warn!(%error, "cannot renew the session; trying again"),
                 Err(_) => tracing::warn!("no answer to the session's renewal; trying again"),

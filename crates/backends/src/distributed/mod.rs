@@ -28,7 +28,7 @@ mod vitals;
 pub use config::Config;
 pub use connect::{Distributed, Error};
 pub use consumer::RemoteConsumer;
-pub use control::{Control, Disagreement, Queued, Worker};
+pub use control::{Control, Disagreement, Queued, Trouble, Worker};
 #[cfg(feature = "clap")]
 pub use options::{Options, OptionsError, QueueType, without_passwords};
 pub use producer::RemoteProducer;

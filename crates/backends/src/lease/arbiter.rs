@@ -48,6 +48,11 @@ impl Arbiter {
         Self { redis, keys: Arc::clone(&self.keys), scripts: Arc::clone(&self.scripts) }
     }
 
+    /// The same with another patience for what Redis does not answer.
+    pub fn with_patience(&self, patience: Duration) -> Self {
+        Self { redis: self.redis.with_patience(patience), ..self.clone() }
+    }
+
     /// Claims copies of tasks for a session, at most `suspects` of which may be tasks that one more
     /// loss would end (see [`is_suspect`]): run each of those alone, and it takes no other with it.
     ///

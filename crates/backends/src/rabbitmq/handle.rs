@@ -40,6 +40,8 @@ pub struct Config {
     pub connection_name: String,
     /// Certificates for `amqps`.
     pub tls: TlsFiles,
+    /// Whether to connect at once; otherwise it is done when the broker is needed. Default: true.
+    pub waits: bool,
     /// How long the first connection is tried. Default: 30 s.
     pub connect_timeout: Duration,
     /// How long the broker may be silent about a published message before the connection is given
@@ -57,6 +59,7 @@ pub struct Rabbit {
 #[derive(Debug)]
 struct Inner {
     probing: Dial,
+    publishing: Link,
     consuming: Link,
     topology: Topology,
     outbox: Arc<Outbox>,
@@ -78,6 +81,7 @@ impl Config {
             queue_kind: QueueKind::Quorum,
             connection_name: connection_name.into(),
             tls: TlsFiles::default(),
+            waits: true,
             connect_timeout: Duration::from_secs(30),
             confirm_timeout: Duration::from_secs(15),
         }
@@ -85,7 +89,7 @@ impl Config {
 }
 
 impl Rabbit {
-    /// Connects. Once that has worked, connections are rebuilt for ever.
+    /// Connects, at once or when it is needed. From then on connections are rebuilt for ever.
     ///
     /// # Errors
     /// If nobody answers in time; at once if the broker refuses.
@@ -100,8 +104,12 @@ impl Rabbit {
         let (publishing, consuming) = (dial("publishing"), dial("consuming"));
         let limit = config.connect_timeout;
         // One after the other, so that what is wrong is said once.
-        let first_publishing = first_line(&publishing, limit).await?;
-        let first_consuming = first_line(&consuming, limit).await?;
+        let (first_publishing, first_consuming) = if config.waits {
+            let first = first_line(&publishing, limit).await?;
+            (Some(first), Some(first_line(&consuming, limit).await?))
+        } else {
+            (None, None)
+        };
 
         let health = Health::new();
         let (closing_links, is_closing) = watch::channel(false);
@@ -123,6 +131,7 @@ impl Rabbit {
         let users = (0..LANES).map(lane).map(|lane| tokio::spawn(lane.run())).collect();
         let inner = Inner {
             probing: dial("probing"),
+            publishing,
             consuming,
             topology,
             outbox,
@@ -186,12 +195,14 @@ impl Rabbit {
             check_name(&message.queue.name)?;
             check_name(&message.id)?;
         }
+        self.inner.publishing.need();
         self.inner.outbox.add(messages).await.unwrap_or(Err(Error::Closed))
     }
 
     /// Consumes from a queue, with at most `prefetch` deliveries out (0: none for now). A queue that
     /// is missing is declared. The name is for people who look at the broker.
     pub fn subscribe(&self, queue: Arc<Queue>, name: String, prefetch: u16) -> (Subscription, Acks) {
+        self.inner.consuming.need();
         let (commands, commanded) = mpsc::unbounded_channel();
         let (delivering, deliveries) = mpsc::unbounded_channel();
         let current = Generation::default();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
 use lapin::{Channel, Event};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::dial::{Dial, Line};
@@ -27,6 +27,8 @@ pub(super) const ANSWER: Duration = Duration::from_secs(10);
 pub(super) struct Link {
     live: watch::Receiver<Option<Live>>,
     suspects: mpsc::UnboundedSender<u64>,
+    /// Told when somebody needs a connection.
+    needed: Arc<Notify>,
 }
 
 /// A connection that seems to be well.
@@ -52,6 +54,11 @@ enum End {
 }
 
 impl Link {
+    /// Has the connection made, if it was not yet.
+    pub(super) fn need(&self) {
+        self.needed.notify_one();
+    }
+
     /// Waits for a connection; `None` once it is closed for good.
     pub(super) async fn live(&mut self) -> Option<Live> {
         self.live.wait_for(Option::is_some).await.ok()?.clone()
@@ -92,22 +99,38 @@ impl Live {
 }
 
 impl Supervisor {
-    /// Watches over a connection until it is closed.
-    pub(super) fn watch(self, first: Line) -> (Link, tokio::task::JoinHandle<()>) {
-        let first = Live { generation: 1, line: Arc::new(first) };
-        let (sender, live) = watch::channel(Some(first.clone()));
+    /// Watches over a connection until it is closed. Without a first one it is made when it is needed.
+    pub(super) fn watch(self, first: Option<Line>) -> (Link, tokio::task::JoinHandle<()>) {
+        let first = first.map(|line| Live { generation: 1, line: Arc::new(line) });
+        let (sender, live) = watch::channel(first.clone());
         let (suspects, suspected) = mpsc::unbounded_channel();
-        let task = tokio::spawn(self.supervise(first, sender, suspected));
-        (Link { live, suspects }, task)
+        let needed = Arc::new(Notify::new());
+        let task = tokio::spawn(self.supervise(first, Arc::clone(&needed), sender, suspected));
+        (Link { live, suspects, needed }, task)
     }
 
     async fn supervise(
         mut self,
-        mut live: Live,
+        first: Option<Live>,
+        needed: Arc<Notify>,
         told: watch::Sender<Option<Live>>,
         mut suspects: mpsc::UnboundedReceiver<u64>,
     ) {
         let mut reconnect = Reconnect::new();
+        let mut live = match first {
+            Some(live) => live,
+            None => {
+                tokio::select! {
+                    () = needed.notified() => {}
+                    () = closing(&mut self.closing) => return,
+                }
+                let Some(line) = self.reconnect(&mut reconnect).await else { return };
+                self.health.tell(self.part, Standing::Ready);
+                let live = Live { generation: 1, line: Arc::new(line) };
+                told.send_replace(Some(live.clone()));
+                live
+            }
+        };
         loop {
             let since = Instant::now();
             let end = self.watch_over(&live, &mut suspects).await;

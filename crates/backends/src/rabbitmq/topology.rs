@@ -64,6 +64,7 @@ impl Topology {
         let unanswered = || Error::Unanswered { attempt, queue: name.to_owned(), waited: PATIENCE };
         let deadline = Instant::now() + PATIENCE;
         let mut link = self.link.clone();
+        link.need();
         let mut reconnect = Reconnect::new();
         loop {
             let live = timeout_at(deadline, link.live()).await.map_err(|_| unanswered())?;

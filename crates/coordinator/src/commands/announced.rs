@@ -13,6 +13,8 @@ use super::{Stop, say};
 #[derive(Debug, Default)]
 pub(crate) struct Announced {
     operations: BTreeMap<(OperationName, Version), Announcement>,
+    /// Operations that two workers announce with different arguments, and which workers; for people.
+    disagreements: Vec<String>,
     /// How many workers are alive, whatever they announce.
     pub(crate) workers: usize,
 }
@@ -25,10 +27,7 @@ struct Announcement {
 
 impl Announced {
     /// Of descriptions with the workers that made them.
-    ///
-    /// # Errors
-    /// If two workers announce one operation with different arguments.
-    pub(crate) fn of(descriptions: &[(Vec<u8>, Vec<Worker>)]) -> Result<Self, Stop> {
+    pub(crate) fn of(descriptions: &[(Vec<u8>, Vec<Worker>)]) -> Self {
         let mut announced = Self::default();
         for (description, workers) in descriptions {
             let names: Vec<String> = workers.iter().map(name).collect();
@@ -41,13 +40,13 @@ impl Announced {
                 }
             };
             for info in infos {
-                announced.add(info, &names)?;
+                announced.add(info, &names);
             }
         }
-        Ok(announced)
+        announced
     }
 
-    fn add(&mut self, info: Info, by: &[String]) -> Result<(), Stop> {
+    fn add(&mut self, info: Info, by: &[String]) {
         let key = (info.name.clone(), info.version.clone());
         match self.operations.get_mut(&key) {
             None => {
@@ -56,14 +55,29 @@ impl Announced {
             Some(known) if known.info.arguments == info.arguments => known.by.extend_from_slice(by),
             Some(known) => {
                 let (one, other) = (first(&known.by), first(by));
-                return Err(Stop::Usage(format!(
-                    "error: two live workers announce operation {} {} with different arguments: {one} and {other}; \
+                self.disagreements.push(format!(
+                    "two live workers announce operation {} {} with different arguments: {one} and {other}; \
                      stop one of them, or give its operation another version",
                     info.name, info.version
-                )));
+                ));
             }
         }
-        Ok(())
+    }
+
+    /// Refuses an installation in which it cannot be told which arguments an operation takes.
+    ///
+    /// # Errors
+    /// If two workers announce one operation with different arguments.
+    pub(crate) fn agreed(self) -> Result<Self, Stop> {
+        match self.disagreements.first() {
+            Some(disagreement) => Err(Stop::Usage(format!("error: {disagreement}"))),
+            None => Ok(self),
+        }
+    }
+
+    /// What keeps it from being agreed, for somebody who only looks.
+    pub(crate) fn say_disagreements(&self) {
+        self.disagreements.iter().for_each(|disagreement| say(&format!("warning: {disagreement}")));
     }
 
     /// What is known of each.
@@ -161,7 +175,7 @@ mod tests {
             (description(schema("a")), vec![worker("one", 1, &["cpu"]), worker("one", 2, &["cpu"])]),
             (description(same), vec![worker("two", 3, &["cpu"])]),
         ];
-        let announced = Announced::of(&descriptions).unwrap();
+        let announced = Announced::of(&descriptions).agreed().unwrap();
         let infos: Vec<_> = announced.infos().collect();
         assert_eq!(infos.len(), 1);
         assert_eq!(announced.workers_of(infos[0]), 3);
@@ -173,16 +187,27 @@ mod tests {
             (description(schema("a")), vec![worker("one", 1, &["cpu"])]),
             (description(schema("b")), vec![worker("two", 22, &["cpu"])]),
         ];
-        let Err(Stop::Usage(text)) = Announced::of(&descriptions) else { panic!("it was accepted") };
+        let Err(Stop::Usage(text)) = Announced::of(&descriptions).agreed() else { panic!("it was accepted") };
         for part in ["resize 1.0.0", "worker 1 on one", "worker 22 on two"] {
             assert!(text.contains(part), "{text}");
         }
     }
 
     #[test]
+    fn who_only_looks_sees_what_workers_announce_differently() {
+        let descriptions = [
+            (description(schema("a")), vec![worker("one", 1, &["cpu"])]),
+            (description(schema("b")), vec![worker("two", 22, &["cpu"])]),
+        ];
+        let announced = Announced::of(&descriptions);
+        assert_eq!(announced.infos().count(), 1);
+        assert_eq!(announced.disagreements.len(), 1, "{:?}", announced.disagreements);
+    }
+
+    #[test]
     fn what_cannot_be_read_is_left_aside() {
         let descriptions =
             [(b"[{}]".to_vec(), vec![worker("one", 1, &[])]), (description(schema("a")), Vec::new())];
-        assert_eq!(Announced::of(&descriptions).unwrap().infos().count(), 1);
+        assert_eq!(Announced::of(&descriptions).infos().count(), 1);
     }
 }

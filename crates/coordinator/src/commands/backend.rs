@@ -32,10 +32,19 @@ pub(crate) enum Place {
     Servers(Distributed),
 }
 
+/// What a command needs of the servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Store and broker.
+    All,
+    /// The store. A broker that is away must not keep anybody from looking, or from cancelling.
+    Store,
+}
+
 impl Backend {
     /// The servers if some are named, otherwise the state directory.
-    pub(crate) fn open(common: &Common) -> Result<Self, Stop> {
-        match config(common)? {
+    pub(crate) fn open(common: &Common, needs: Needs) -> Result<Self, Stop> {
+        match config(common, needs)? {
             Some(config) => Self::connect(common, config),
             None => {
                 let runtime = Builder::new_current_thread().enable_all().build().context("starting")?;
@@ -46,13 +55,13 @@ impl Backend {
     }
 
     /// The servers; `None` if none are named.
-    pub(crate) fn open_servers(common: &Common) -> Result<Option<Self>, Stop> {
-        config(common)?.map(|config| Self::connect(common, config)).transpose()
+    pub(crate) fn open_servers(common: &Common, needs: Needs) -> Result<Option<Self>, Stop> {
+        config(common, needs)?.map(|config| Self::connect(common, config)).transpose()
     }
 
     /// The servers, for a command that makes no sense without them; `otherwise` says what does.
-    pub(crate) fn need_servers(common: &Common, otherwise: &str) -> Result<Self, Stop> {
-        Self::open_servers(common)?.ok_or_else(|| {
+    pub(crate) fn need_servers(common: &Common, needs: Needs, otherwise: &str) -> Result<Self, Stop> {
+        Self::open_servers(common, needs)?.ok_or_else(|| {
             Stop::Usage(format!(
                 "error: this command is about servers, and none are named; give --broker and --store, or set \
                  AMQP_URL and REDIS_URL{otherwise}"
@@ -135,15 +144,14 @@ pub(crate) fn unknown_execution(error: store::Error) -> Stop {
     }
 }
 
-fn config(common: &Common) -> Result<Option<Config>, Stop> {
+fn config(common: &Common, needs: Needs) -> Result<Option<Config>, Stop> {
     if common.embedded {
         return Ok(None);
     }
     let name = format!("coordinator {} on {}", std::process::id(), node_name());
-    common
-        .servers
-        .config(&name)
-        .map_err(|error| Stop::Usage(format!("error: {:#}", anyhow::Error::from(error))))
+    let config = common.servers.config(&name);
+    let config = config.map_err(|error| Stop::Usage(format!("error: {:#}", anyhow::Error::from(error))))?;
+    Ok(config.map(|config| Config { waits_for_broker: needs == Needs::All, ..config }))
 }
 
 /// This machine's name, for evidence.

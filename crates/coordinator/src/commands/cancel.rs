@@ -4,12 +4,12 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use backends::distributed::Control;
-use backends::store::{self, Store};
+use backends::store::{self, Store, View};
 use protocol::{ExecutionId, ExecutionRecord, Status, to_unix_micros};
 use serde_json::json;
 
 use super::again::resume_command;
-use super::backend::{Backend, unknown_execution};
+use super::backend::{Backend, Needs, unknown_execution};
 use super::{Stop, print, print_json};
 use crate::args::ExecutionArgs;
 use crate::cli::Common;
@@ -32,7 +32,7 @@ enum Done {
 }
 
 pub(crate) fn run(common: &Common, args: &ExecutionArgs) -> Result<ExitCode, Stop> {
-    let backend = Backend::need_servers(common, EMBEDDED)?;
+    let backend = Backend::need_servers(common, Needs::Store, EMBEDDED)?;
     let control = backend.control().expect("servers were asked for");
     let done = backend.block_on(cancel(&control, &*backend.store(), &args.id))?;
     let id = &args.id;
@@ -58,52 +58,142 @@ pub(crate) fn run(common: &Common, args: &ExecutionArgs) -> Result<ExitCode, Sto
     Ok(ExitCode::SUCCESS)
 }
 
-async fn cancel(control: &Control, store: &dyn Store, id: &ExecutionId) -> Result<Done, Stop> {
-    let view = store.view(id).await.map_err(unknown_execution)?;
-    if view.record.status != Status::Running && view.owner.is_none() {
-        return Ok(Done::HadEnded(view.record.status));
-    }
-    // From here on it holds, whatever becomes of us.
-    control.cancel(id, view.record.incarnation).await?;
-    let begun = Instant::now();
-    loop {
-        let view = store.view(id).await?;
-        match (view.record.status, view.owner) {
-            (Status::Running, None) => {
-                if note(control, store, view.record).await? {
-                    return Ok(Done::Ended(Status::Cancelled));
-                }
-            }
-            (Status::Running, Some(owner)) if begun.elapsed() >= PATIENCE => {
-                return Ok(Done::Stopping(owner));
-            }
-            (Status::Running, Some(_)) => {}
-            (status @ (Status::Succeeded | Status::Failed | Status::Cancelled), _) => {
-                return Ok(Done::Ended(status));
-            }
+/// What is to be done next.
+#[derive(Debug, PartialEq, Eq)]
+enum Step {
+    /// Cancel this incarnation: it is not, or is not known to be.
+    Cancel(u32),
+    /// Nobody runs it: write down that it has ended.
+    TakeUp,
+    /// Look again in a moment.
+    Wait,
+    Done(Done),
+}
+
+/// Decides by how the execution is found, up to which incarnation it was cancelled here, and how long
+/// that has taken.
+fn next(found: &View, cancelled: Option<u32>, waited: Duration) -> Step {
+    let record = &found.record;
+    // Whoever takes up a killed coordinator's execution is one incarnation further, for which what
+    // was said of the earlier ones does not hold.
+    let holds = cancelled.is_some_and(|cancelled| cancelled >= record.incarnation);
+    match (record.status, &found.owner) {
+        (status @ (Status::Succeeded | Status::Failed | Status::Cancelled), None) => {
+            Step::Done(if cancelled.is_some() { Done::Ended(status) } else { Done::HadEnded(status) })
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        (_, _) if !holds => Step::Cancel(record.incarnation),
+        (Status::Running, None) => Step::TakeUp,
+        (Status::Running, Some(owner)) if waited >= PATIENCE => Step::Done(Done::Stopping(owner.clone())),
+        // It is about to leave, or somebody has just taken it up and will say so.
+        (status @ (Status::Succeeded | Status::Failed | Status::Cancelled), Some(_))
+            if waited >= PATIENCE =>
+        {
+            Step::Done(Done::Ended(status))
+        }
+        (_, Some(_)) => Step::Wait,
     }
 }
 
-/// Writes the record of an execution that nobody runs; whether that was so. `seen` is how it was
-/// found, with counts that may be newer than those in the record.
-async fn note(control: &Control, store: &dyn Store, seen: ExecutionRecord) -> Result<bool, Stop> {
+async fn cancel(control: &Control, store: &dyn Store, id: &ExecutionId) -> Result<Done, Stop> {
+    let mut found = store.view(id).await.map_err(unknown_execution)?;
+    let (begun, mut cancelled) = (Instant::now(), None);
+    loop {
+        match next(&found, cancelled, begun.elapsed()) {
+            Step::Cancel(incarnation) => {
+                // From here on it holds for this incarnation, whatever becomes of us.
+                control.cancel(id, incarnation).await?;
+                cancelled = Some(incarnation);
+            }
+            Step::TakeUp => {
+                if let Some(status) = write_down(control, store, &found.record).await? {
+                    return Ok(Done::Ended(status));
+                }
+                tokio::time::sleep(BETWEEN_LOOKS).await;
+            }
+            Step::Wait => tokio::time::sleep(BETWEEN_LOOKS).await,
+            Step::Done(done) => return Ok(done),
+        }
+        found = store.view(id).await?;
+    }
+}
+
+/// Writes down that an execution has ended that nobody runs; how it has, or `None` if somebody was
+/// faster. `seen` is how it was found, with counts that may be newer than those in the record.
+async fn write_down(
+    control: &Control,
+    store: &dyn Store,
+    seen: &ExecutionRecord,
+) -> Result<Option<Status>, Stop> {
     let id = &seen.id;
     let checkpoint = match store.resume(id).await {
         Ok(checkpoint) => checkpoint,
-        // Somebody was faster, or has been killed just now.
-        Err(store::Error::Busy { .. }) => return Ok(false),
+        // Somebody has it, or has been killed just now.
+        Err(store::Error::Busy { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let mut record = checkpoint.record();
-    if record.status == Status::Running {
-        // Having held it, we are the latest of those who ran it.
-        control.cancel(id, record.incarnation).await?;
-        record.status = Status::Cancelled;
-        record.counts = seen.counts;
-        record.updated_at_us = to_unix_micros(std::time::SystemTime::now());
-        checkpoint.update(record).await?;
+    if record.status != Status::Running {
+        // It was taken up and ended since we looked.
+        return Ok(Some(record.status));
     }
-    Ok(true)
+    // Having held it, we are the latest of those who ran it.
+    control.cancel(id, record.incarnation).await?;
+    record.status = Status::Cancelled;
+    if record.incarnation == seen.incarnation + 1 {
+        record.counts = seen.counts;
+    }
+    record.updated_at_us = to_unix_micros(std::time::SystemTime::now());
+    checkpoint.update(record).await?;
+    Ok(Some(Status::Cancelled))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::standing::testing::view;
+    use super::*;
+
+    const LONG: Duration = PATIENCE;
+
+    fn found(status: Status, owner: Option<&str>, incarnation: u32) -> View {
+        let mut view = view(status, owner);
+        view.record.incarnation = incarnation;
+        view
+    }
+
+    #[test]
+    fn an_execution_that_is_taken_up_during_the_wait_is_cancelled_again() {
+        let killed = found(Status::Running, Some("killed"), 2);
+        assert_eq!(next(&killed, None, Duration::ZERO), Step::Cancel(2));
+        assert_eq!(next(&killed, Some(2), Duration::ZERO), Step::Wait);
+        let resumed = found(Status::Running, Some("resumed"), 3);
+        for waited in [Duration::ZERO, LONG] {
+            assert_eq!(next(&resumed, Some(2), waited), Step::Cancel(3));
+        }
+        assert_eq!(next(&resumed, Some(3), Duration::ZERO), Step::Wait);
+        assert_eq!(next(&resumed, Some(3), LONG), Step::Done(Done::Stopping("resumed".to_owned())));
+    }
+
+    #[test]
+    fn one_that_had_ended_and_is_taken_up_before_it_says_so_is_cancelled_again() {
+        let taken_up = found(Status::Cancelled, Some("resumed"), 3);
+        assert_eq!(next(&taken_up, Some(2), Duration::ZERO), Step::Cancel(3));
+        assert_eq!(next(&taken_up, Some(3), Duration::ZERO), Step::Wait);
+    }
+
+    #[test]
+    fn one_that_nobody_runs_is_taken_up_to_be_ended() {
+        let dead = found(Status::Running, None, 2);
+        assert_eq!(next(&dead, None, Duration::ZERO), Step::Cancel(2));
+        assert_eq!(next(&dead, Some(2), LONG), Step::TakeUp);
+    }
+
+    #[test]
+    fn an_end_before_is_told_from_an_end_meanwhile() {
+        let ended = found(Status::Succeeded, None, 2);
+        assert_eq!(next(&ended, None, Duration::ZERO), Step::Done(Done::HadEnded(Status::Succeeded)));
+        assert_eq!(next(&ended, Some(2), Duration::ZERO), Step::Done(Done::Ended(Status::Succeeded)));
+        let leaving = found(Status::Cancelled, Some("its coordinator"), 2);
+        assert_eq!(next(&leaving, Some(2), Duration::ZERO), Step::Wait);
+        assert_eq!(next(&leaving, Some(2), LONG), Step::Done(Done::Ended(Status::Cancelled)));
+    }
 }

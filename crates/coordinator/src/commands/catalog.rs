@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 use super::Stop;
 use super::announced::Announced;
-use super::backend::Backend;
+use super::backend::{Backend, Needs};
 use super::input::{self, Text};
 use crate::cli::Common;
 
@@ -26,25 +26,51 @@ pub(crate) struct Known {
 
 impl Known {
     /// What is linked, and with servers what workers announce.
+    ///
+    /// # Errors
+    /// If workers announce one operation differently, or the servers cannot be used.
     pub(crate) fn open(common: &Common) -> Result<Self, Stop> {
         let registry = input::registry()?;
-        match Backend::open_servers(common)? {
-            Some(backend) => Self::of(&registry, &backend),
+        match Backend::open_servers(common, Needs::Store)? {
+            Some(backend) => Self::of(common, &registry, &backend),
             None => Ok(Self { catalog: Catalog::new(&registry), announced: None }),
         }
     }
 
     /// The same, of servers that are connected already.
-    pub(crate) fn of(registry: &Arc<Registry>, backend: &Backend) -> Result<Self, Stop> {
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub(crate) fn of(common: &Common, registry: &Arc<Registry>, backend: &Backend) -> Result<Self, Stop> {
+        let announced = announced(backend)?.map(Announced::agreed).transpose()?;
+        Ok(Self::with(common, registry, announced))
+    }
+
+    /// The same for a command that only looks: of operations that workers announce differently one
+    /// is taken, and that is said.
+    ///
+    /// # Errors
+    /// If the servers cannot be used.
+    pub(crate) fn at_a_glance(
+        common: &Common,
+        registry: &Arc<Registry>,
+        backend: &Backend,
+    ) -> Result<Self, Stop> {
+        let announced = announced(backend)?;
+        if let Some(announced) = announced.as_ref().filter(|_| !common.quiet) {
+            announced.say_disagreements();
+        }
+        Ok(Self::with(common, registry, announced))
+    }
+
+    fn with(common: &Common, registry: &Arc<Registry>, announced: Option<Announced>) -> Self {
         let catalog = Catalog::new(registry);
-        let Some(control) = backend.control() else { return Ok(Self { catalog, announced: None }) };
-        let (descriptions, workers) =
-            backend.block_on(async { futures::join!(control.announced(), control.workers()) });
-        let mut announced = Announced::of(&descriptions?)?;
-        announced.workers = workers?.len();
-        announced.compare(catalog.infos());
+        let Some(announced) = announced else { return Self { catalog, announced: None } };
+        if !common.quiet {
+            announced.compare(catalog.infos());
+        }
         let catalog = catalog.with_announced(announced.infos().cloned());
-        Ok(Self { catalog, announced: Some(announced) })
+        Self { catalog, announced: Some(announced) }
     }
 
     /// Says where lines of standard input are.
@@ -66,6 +92,16 @@ impl Known {
             Stop::Usage(said)
         })
     }
+}
+
+/// What workers announce; `None` without servers.
+fn announced(backend: &Backend) -> Result<Option<Announced>, Stop> {
+    let Some(control) = backend.control() else { return Ok(None) };
+    let (descriptions, workers) =
+        backend.block_on(async { futures::join!(control.announced(), control.workers()) });
+    let mut announced = Announced::of(&descriptions?);
+    announced.workers = workers?.len();
+    Ok(Some(announced))
 }
 
 fn hint(workers: usize) -> String {
@@ -93,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_unknown_operation_may_be_one_whose_worker_is_missing() {
-        let mut announced = Announced::of(&[]).unwrap();
+        let mut announced = Announced::of(&[]);
         announced.workers = 3;
         let said = refusal(Some(announced));
         assert!(said.contains("none of the 3 live workers announces it"), "{said}");

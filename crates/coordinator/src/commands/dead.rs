@@ -7,7 +7,7 @@ use backends::store::{Entry, View};
 use protocol::{ExecutionId, TaskId};
 use serde::Serialize;
 
-use super::backend::Backend;
+use super::backend::{Backend, Needs};
 use super::{Stop, print, print_json, retry, say};
 use crate::args::{DeadArgs, DeadCommand};
 use crate::cli::Common;
@@ -24,7 +24,7 @@ pub(crate) fn run(
 ) -> Result<ExitCode, Stop> {
     match args.command {
         DeadCommand::List { id, output } => {
-            let backend = Backend::open(common)?;
+            let backend = Backend::open(common, Needs::Store)?;
             let views = match &id {
                 Some(id) => vec![backend.view(id)?],
                 None => with_dead(&backend)?,
@@ -39,7 +39,7 @@ pub(crate) fn run(
             Ok(ExitCode::SUCCESS)
         }
         DeadCommand::Show { id, tasks, output } => {
-            let view = Backend::open(common)?.view(&id)?;
+            let view = Backend::open(common, Needs::Store)?.view(&id)?;
             if !common.quiet {
                 note_running(&view);
             }

@@ -8,14 +8,14 @@ use protocol::{ExecutionId, to_unix_micros};
 use serde::Serialize;
 
 use super::again::{command, resume_command};
-use super::backend::Backend;
+use super::backend::{Backend, Needs};
 use super::{Stop, print, print_json, standing};
 use crate::args::{ExecutionsArgs, ExecutionsCommand};
 use crate::cli::Common;
 use crate::display::{Evidence, ago, counted, length, moment, table};
 
 pub(crate) fn run(common: &Common, args: &ExecutionsArgs) -> Result<ExitCode, Stop> {
-    let backend = Backend::open(common)?;
+    let backend = Backend::open(common, Needs::Store)?;
     let control = backend.control();
     match &args.command {
         None | Some(ExecutionsCommand::List) => {
@@ -26,7 +26,7 @@ pub(crate) fn run(common: &Common, args: &ExecutionsArgs) -> Result<ExitCode, St
                 looks.push(Look { status: standing::status(&view, flags), view });
             }
             if args.output.is_json() {
-                print_json(&looks.iter().map(|look| Shown::of(look, false)).collect::<Vec<_>>())?;
+                print_json(&looks.iter().map(Shown::of).collect::<Vec<_>>())?;
             } else {
                 list(&looks)?;
             }
@@ -35,8 +35,8 @@ pub(crate) fn run(common: &Common, args: &ExecutionsArgs) -> Result<ExitCode, St
             let view = backend.view(id)?;
             let flags = backend.block_on(standing::flags(control.as_ref(), &view))?;
             let look = Look { status: standing::status(&view, flags), view };
-            let shown = Shown::of(&look, true);
-            if args.output.is_json() { print_json(&shown)? } else { show(&look.view, &shown, common)? }
+            let whole = Whole::of(&look);
+            if args.output.is_json() { print_json(&whole)? } else { show(&look.view, &whole, common)? }
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -68,22 +68,13 @@ struct Shown<'a> {
     updated_at: String,
     elapsed_s: f64,
     runs: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<&'a str>,
     tasks: protocol::Counts,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result: Option<&'a protocol::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failures: Option<Vec<Evidence>>,
 }
 
 impl<'a> Shown<'a> {
-    fn of(look: &'a Look, is_whole: bool) -> Self {
+    fn of(look: &'a Look) -> Self {
         let (view, record) = (&look.view, &look.view.record);
-        let failures = || {
-            let tasks = view.dead.iter().filter_map(Evidence::of_task);
-            tasks.chain(record.flow_failures.iter().map(|text| Evidence::of_flow(text))).collect()
-        };
         Self {
             execution_id: &record.id,
             status: look.status,
@@ -94,8 +85,28 @@ impl<'a> Shown<'a> {
             runs: record.incarnation,
             owner: view.owner.as_deref(),
             tasks: record.counts,
-            result: record.result.as_ref().filter(|_| is_whole),
-            failures: is_whole.then(failures),
+        }
+    }
+}
+
+/// An execution by itself, which has more than one in a list.
+#[derive(Debug, Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    shown: Shown<'a>,
+    result: Option<&'a protocol::Value>,
+    failures: Vec<Evidence>,
+}
+
+impl<'a> Whole<'a> {
+    fn of(look: &'a Look) -> Self {
+        let (view, record) = (&look.view, &look.view.record);
+        let tasks = view.dead.iter().filter_map(Evidence::of_task);
+        let flows = record.flow_failures.iter().map(|text| Evidence::of_flow(text));
+        Self {
+            shown: Shown::of(look),
+            result: record.result.as_ref(),
+            failures: tasks.chain(flows).collect(),
         }
     }
 }
@@ -117,7 +128,8 @@ fn list(looks: &[Look]) -> Result<(), Stop> {
     print(|out| writeln!(out, "{text}"))
 }
 
-fn show(view: &View, shown: &Shown<'_>, common: &Common) -> Result<(), Stop> {
+fn show(view: &View, whole: &Whole<'_>, common: &Common) -> Result<(), Stop> {
+    let shown = &whole.shown;
     let counts = &shown.tasks;
     print(|out| {
         writeln!(out, "execution: {}", shown.execution_id)?;
@@ -139,7 +151,7 @@ fn show(view: &View, shown: &Shown<'_>, common: &Common) -> Result<(), Stop> {
             counts.retried,
             counts.reused
         )?;
-        for evidence in shown.failures.iter().flatten() {
+        for evidence in &whole.failures {
             writeln!(out, "\n{}", evidence.to_text())?;
         }
         if matches!(shown.status, "interrupted" | "failed" | "cancelled") {
@@ -150,4 +162,27 @@ fn show(view: &View, shown: &Shown<'_>, common: &Common) -> Result<(), Stop> {
         }
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::Status;
+    use serde_json::json;
+
+    use super::super::standing::testing::view;
+    use super::*;
+
+    #[test]
+    fn an_execution_has_all_its_keys_whoever_runs_it_and_however_it_ended() {
+        let keys = |owner: Option<&str>| -> Vec<String> {
+            let look = Look { view: view(Status::Running, owner), status: "running" };
+            let whole = json!(Whole::of(&look));
+            assert_eq!(whole["owner"], json!(owner));
+            whole.as_object().unwrap().keys().cloned().collect()
+        };
+        assert_eq!(keys(None), keys(Some("a process")));
+        for key in ["status", "owner", "tasks", "result", "failures"] {
+            assert!(keys(None).contains(&key.to_owned()), "{key}");
+        }
+    }
 }

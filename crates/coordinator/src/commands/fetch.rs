@@ -1,14 +1,16 @@
 //! `coordinator fetch`: gets a file that was kept for a task's result.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::backend::Backend;
+use super::backend::{Backend, Needs};
 use super::{Stop, print};
 use crate::args::FetchArgs;
 use crate::cli::Common;
@@ -18,7 +20,7 @@ const STORE: &str = "otaman://";
 
 pub(crate) fn run(common: &Common, args: &FetchArgs) -> Result<ExitCode, Stop> {
     if let Some(path) = args.url.strip_prefix(FILE) {
-        from_file(Path::new(path), args.output.as_deref())?;
+        from_file(&decoded(path), args.output.as_deref())?;
     } else if args.url.starts_with(STORE) {
         let bytes = from_store(common, &args.url)?;
         write(&mut bytes.as_slice(), args.output.as_deref())?;
@@ -28,6 +30,23 @@ pub(crate) fn run(common: &Common, args: &FetchArgs) -> Result<ExitCode, Stop> {
         return Err(Stop::Usage(problem));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The path that a URL's `%` escapes stand for (RFC 3986). A `%` without two hexadecimal digits after
+/// it stands for itself, as in a path that somebody has put after `file://` by hand.
+fn decoded(path: &str) -> PathBuf {
+    let escaped = |rest: &[u8]| -> Option<u8> {
+        let digit = |byte: &u8| char::from(*byte).to_digit(16);
+        let (high, low) = (digit(rest.get(1)?)?, digit(rest.get(2)?)?);
+        u8::try_from(high * 16 + low).ok().filter(|_| rest[0] == b'%')
+    };
+    let (mut rest, mut bytes) = (path.as_bytes(), Vec::with_capacity(path.len()));
+    while let Some(first) = rest.first() {
+        let (byte, length) = escaped(rest).map_or((*first, 1), |byte| (byte, 3));
+        bytes.push(byte);
+        rest = &rest[length..];
+    }
+    OsString::from_vec(bytes).into()
 }
 
 fn from_file(path: &Path, output: Option<&Path>) -> Result<(), Stop> {
@@ -43,7 +62,7 @@ fn from_file(path: &Path, output: Option<&Path>) -> Result<(), Stop> {
 }
 
 fn from_store(common: &Common, url: &str) -> Result<Vec<u8>, Stop> {
-    let backend = Backend::need_servers(common, "")?;
+    let backend = Backend::need_servers(common, Needs::Store, "")?;
     let control = backend.control().expect("servers were asked for");
     backend.block_on(control.fetch(url)).context("reading the store")?.ok_or_else(|| {
         Stop::Usage(format!("error: nothing is kept under {url}; files are kept in the store for 30 days"))
@@ -68,7 +87,12 @@ fn write(from: &mut dyn io::Read, output: Option<&Path>) -> Result<(), Stop> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use backends::broker::TaskConsumer as _;
     use backends::distributed::Options;
+    use backends::embedded::EmbeddedBroker;
+    use protocol::{Session, SessionId};
 
     use super::*;
 
@@ -86,6 +110,36 @@ mod tests {
         fetch(&format!("file://{}", kept.display()), &copy).unwrap();
         assert_eq!(std::fs::read_to_string(&copy).unwrap(), "evidence");
         assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_is_found_by_the_url_under_which_it_was_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, copy) = (directory.path().join("out.json"), directory.path().join("copy"));
+        std::fs::write(&file, "evidence").unwrap();
+        let session = Session {
+            id: SessionId::from_uuid(uuid::Uuid::nil()),
+            node: "here".to_owned(),
+            pid: 1,
+            worker_types: Vec::new(),
+            concurrency: 1,
+            lease: Duration::from_secs(60),
+        };
+        let kept = directory.path().join("kept für me@here 100%41");
+        let consumer = EmbeddedBroker::new().consumer(session, kept);
+        let url = consumer.keep(&"nightly".parse().unwrap(), &file).await.unwrap();
+        assert!(url.contains("/kept%20f%C3%BCr%20me%40here%20100%2541/"), "{url}");
+        fetch(&url, &copy).unwrap();
+        assert_eq!(std::fs::read_to_string(&copy).unwrap(), "evidence");
+    }
+
+    #[test]
+    fn escapes_stand_for_bytes_and_other_percent_signs_for_themselves() {
+        for (escaped, path) in
+            [("/a%20b", "/a b"), ("/100%", "/100%"), ("/%4", "/%4"), ("/%zz%C3%bc", "/%zzü")]
+        {
+            assert_eq!(decoded(escaped), Path::new(path), "{escaped}");
+        }
     }
 
     #[test]

@@ -40,13 +40,12 @@ pub(crate) fn run(common: &Common, args: &OperationsArgs) -> Result<ExitCode, St
     Ok(ExitCode::SUCCESS)
 }
 
-/// As JSON; with servers, each with how many live workers announce it.
+/// As JSON; with servers, each operation with how many live workers announce it.
 fn shown(infos: &[&Info], known: &Known) -> Vec<Json> {
     let one = |info: &&Info| {
         let mut shown = json!(info);
-        if let (Some(announced), Kind::Operation) = (&known.announced, info.kind) {
-            shown["workers"] = announced.workers_of(info).into();
-        }
+        let announced = known.announced.as_ref().filter(|_| info.kind == Kind::Operation);
+        shown["workers"] = announced.map(|announced| announced.workers_of(info)).into();
         shown
     };
     infos.iter().map(one).collect()

@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
+use backends::lease::Flags;
 use backends::store::View;
-use protocol::Status;
-use serde_json::json;
+use protocol::{ExecutionId, Status};
+use serde::Serialize;
 
 use super::again::{command, resume_command};
-use super::backend::Backend;
-use super::{Stop, print, print_json};
+use super::backend::{Backend, Needs};
+use super::{Stop, print, print_json, standing};
 use crate::args::ExecutionArgs;
 use crate::cli::Common;
 
@@ -17,7 +18,7 @@ const EMBEDDED: &str =
 
 /// Starts no more tasks.
 pub(crate) fn pause(common: &Common, args: &ExecutionArgs) -> Result<ExitCode, Stop> {
-    let backend = Backend::need_servers(common, EMBEDDED)?;
+    let backend = Backend::need_servers(common, Needs::Store, EMBEDDED)?;
     let control = backend.control().expect("servers were asked for");
     let id = &args.id;
     let view = backend.view(id)?;
@@ -28,22 +29,23 @@ pub(crate) fn pause(common: &Common, args: &ExecutionArgs) -> Result<ExitCode, S
         )));
     }
     backend.block_on(control.pause(id))?;
+    let flags = backend.block_on(control.flags(id))?;
     let text = format!(
         "execution {id} is paused: running tasks finish, no more are started; go on with: {}",
         command(common, &format!("resume {id}"))
     );
-    told(args, &view, true, &text)
+    told(args, &view, Flags { is_paused: true, ..flags }, &text)
 }
 
 /// Starts tasks again.
 pub(crate) fn unpause(common: &Common, args: &ExecutionArgs) -> Result<ExitCode, Stop> {
-    let backend = Backend::need_servers(common, EMBEDDED)?;
+    let backend = Backend::need_servers(common, Needs::Store, EMBEDDED)?;
     let control = backend.control().expect("servers were asked for");
     let id = &args.id;
     let view = backend.view(id)?;
-    let was_paused = backend.block_on(control.flags(id))?.is_paused;
+    let flags = backend.block_on(control.flags(id))?;
     backend.block_on(control.unpause(id))?;
-    let mut text = if was_paused {
+    let mut text = if flags.is_paused {
         format!("execution {id} is paused no longer")
     } else {
         format!("execution {id} was not paused")
@@ -52,16 +54,59 @@ pub(crate) fn unpause(common: &Common, args: &ExecutionArgs) -> Result<ExitCode,
         text.push_str("; no coordinator runs it, so take it up with: ");
         text.push_str(&resume_command(common, id));
     }
-    told(args, &view, false, &text)
+    told(args, &view, Flags { is_paused: false, ..flags }, &text)
 }
 
-fn told(args: &ExecutionArgs, view: &View, is_paused: bool, text: &str) -> Result<ExitCode, Stop> {
+/// Tells what was done, after which the execution is as found but for these wishes.
+fn told(args: &ExecutionArgs, view: &View, flags: Flags, text: &str) -> Result<ExitCode, Stop> {
     if args.output.is_json() {
-        print_json(&json!({
-            "execution_id": args.id, "paused": is_paused, "status": view.record.status, "owner": view.owner
-        }))?;
+        print_json(&Told::of(view, flags))?;
     } else {
         print(|out| writeln!(out, "{text}"))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The execution afterwards, as JSON.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    execution_id: &'a ExecutionId,
+    status: &'static str,
+    owner: Option<&'a str>,
+    paused: bool,
+}
+
+impl<'a> Told<'a> {
+    fn of(view: &'a View, flags: Flags) -> Self {
+        Self {
+            execution_id: &view.record.id,
+            status: standing::status(view, flags),
+            owner: view.owner.as_deref(),
+            paused: flags.is_paused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::standing::testing::view;
+    use super::*;
+
+    #[test]
+    fn its_status_is_the_word_that_other_commands_have_for_it() {
+        let (paused, resumed) = (Flags { is_paused: true, ended: None }, Flags::default());
+        for (owner, flags, status) in [
+            (Some("a process"), paused, "paused"),
+            (Some("a process"), resumed, "running"),
+            (None, paused, "interrupted"),
+        ] {
+            let told = json!(Told::of(&view(Status::Running, owner), flags));
+            let paused = flags.is_paused;
+            let expected =
+                json!({"execution_id": "nightly", "status": status, "owner": owner, "paused": paused});
+            assert_eq!(told, expected);
+        }
+    }
 }

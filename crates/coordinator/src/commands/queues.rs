@@ -10,7 +10,7 @@ use protocol::{ExecutionId, Status, WorkerType};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::backend::Backend;
+use super::backend::{Backend, Needs};
 use super::catalog::Known;
 use super::{Stop, input, print, print_json, say};
 use crate::args::ListArgs;
@@ -24,11 +24,11 @@ const OUTCOMES: &str = ".outcomes.";
 const DELAYED: &str = ".delayed.";
 
 pub(crate) fn run(common: &Common, args: &ListArgs) -> Result<ExitCode, Stop> {
-    let backend = Backend::need_servers(common, EMBEDDED)?;
+    let backend = Backend::need_servers(common, Needs::All, EMBEDDED)?;
     let control = backend.control().expect("servers were asked for");
     let workers = backend.block_on(control.workers())?;
     let views = backend.block_on(backend.store().list())?;
-    let known = Known::of(&input::registry()?, &backend)?;
+    let known = Known::at_a_glance(common, &input::registry()?, &backend)?;
     let offered = known.catalog.infos().filter(|info| info.kind == Kind::Operation);
     let mut types: BTreeSet<WorkerType> = offered.map(|info| info.worker_type.clone()).collect();
     types.extend(workers.iter().flat_map(|worker| worker.presence.session.worker_types.iter().cloned()));
@@ -45,7 +45,7 @@ pub(crate) fn run(common: &Common, args: &ListArgs) -> Result<ExitCode, Stop> {
     if !common.quiet
         && let Some(trouble) = backend.block_on(control.look_for_trouble())
     {
-        say(&trouble);
+        say(&trouble.text);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -57,8 +57,7 @@ pub(super) struct Shown {
     holds: &'static str,
     pub(super) ready: u32,
     consumers: u32,
-    /// Live workers that take from it, where that makes sense.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Live workers that take from it; `None` where they do not take tasks from it.
     workers: Option<usize>,
 }
 

@@ -2,15 +2,19 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
+use backends::lease::Flags;
 use backends::store::View;
-use protocol::{ExecutionId, Status, TaskId};
+use protocol::{Counts, ExecutionId, Status, TaskId, Value};
+use serde::Serialize;
 
 use super::again::resume_command;
-use super::backend::Backend;
-use super::{Stop, execute, say};
+use super::backend::{Backend, Needs};
+use super::{Stop, execute, print_json, say, standing};
 use crate::args::{ExecuteArgs, RetryArgs, RunArgs};
 use crate::cli::Common;
+use crate::display::Evidence;
 use crate::embedded::StartWorker;
 
 pub(crate) fn run(
@@ -29,7 +33,8 @@ pub(super) fn replay(
     how: RunArgs,
     start_worker: Arc<dyn StartWorker>,
 ) -> Result<ExitCode, Stop> {
-    let view = Backend::open(common)?.view(&id)?;
+    let backend = Backend::open(common, Needs::Store)?;
+    let view = backend.view(&id)?;
     match plan(&view, tasks) {
         Plan::Nothing(why) => {
             let more = match view.record.status {
@@ -41,12 +46,43 @@ pub(super) fn replay(
             if !common.quiet {
                 say(&format!("execution {id} {why}{more}"));
             }
+            if how.output.is_json() {
+                let flags = backend.block_on(standing::flags(backend.control().as_ref(), &view))?;
+                print_json(&Untouched::of(&view, flags))?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         Plan::Refuse(problem) => Err(Stop::Usage(format!("error: execution {id} {problem}"))),
         Plan::Run(only) => {
+            // It connects by itself.
+            drop(backend);
             let args = ExecuteArgs { resume: Some(id), how, only, ..ExecuteArgs::default() };
             execute::run(common, args, start_worker)
+        }
+    }
+}
+
+/// An execution without dead tasks as JSON, with the keys of the document that running it would give.
+#[derive(Debug, Serialize)]
+struct Untouched<'a> {
+    execution_id: &'a ExecutionId,
+    status: &'static str,
+    elapsed_s: f64,
+    tasks: Counts,
+    result: Option<&'a Value>,
+    failures: [Evidence; 0],
+}
+
+impl<'a> Untouched<'a> {
+    fn of(view: &'a View, flags: Flags) -> Self {
+        let record = &view.record;
+        Self {
+            execution_id: &record.id,
+            status: standing::status(view, flags),
+            elapsed_s: Duration::from_micros(record.elapsed_us).as_secs_f64(),
+            tasks: record.counts,
+            result: record.result.as_ref(),
+            failures: [],
         }
     }
 }
@@ -88,10 +124,12 @@ fn plan(view: &View, tasks: Vec<TaskId>) -> Plan {
 #[cfg(test)]
 mod tests {
     use backends::store::Entry;
-    use protocol::{Cause, Ending, Failure, OperationName, Outcome, Task, Value};
+    use protocol::{Cause, Ending, Failure, OperationName, Outcome, Task};
+    use serde_json::{Value as Json, json};
 
     use super::super::standing::testing::view;
     use super::*;
+    use crate::display::Document;
 
     fn failed_with(tasks: u64) -> View {
         let mut view = view(Status::Failed, None);
@@ -112,6 +150,22 @@ mod tests {
     #[test]
     fn nothing_dead_is_nothing_to_do() {
         assert_eq!(plan(&view(Status::Succeeded, None), Vec::new()), Plan::Nothing("has no dead tasks"));
+    }
+
+    #[test]
+    fn nothing_to_do_is_told_with_the_keys_of_an_end() {
+        let view = view(Status::Succeeded, None);
+        let id = &view.record.id;
+        let end = Document {
+            execution_id: id,
+            status: Status::Succeeded,
+            elapsed_s: 0.0,
+            tasks: Counts::default(),
+            result: None,
+            failures: Vec::new(),
+        };
+        let told: Json = json!(Untouched::of(&view, Flags::default()));
+        assert_eq!(told, json!(end));
     }
 
     #[test]

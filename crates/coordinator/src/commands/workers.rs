@@ -7,7 +7,7 @@ use backends::distributed::Worker;
 use protocol::{Running, SessionId, WorkerType};
 use serde::Serialize;
 
-use super::backend::Backend;
+use super::backend::{Backend, Needs};
 use super::{Stop, print, print_json};
 use crate::args::ListArgs;
 use crate::cli::Common;
@@ -16,7 +16,7 @@ use crate::display::{age, length, moment, table};
 const EMBEDDED: &str = "; executions without servers have no workers of their own";
 
 pub(crate) fn run(common: &Common, args: &ListArgs) -> Result<ExitCode, Stop> {
-    let backend = Backend::need_servers(common, EMBEDDED)?;
+    let backend = Backend::need_servers(common, Needs::Store, EMBEDDED)?;
     let control = backend.control().expect("servers were asked for");
     let workers = backend.block_on(control.workers())?;
     let shown: Vec<_> = workers.iter().map(Shown::of).collect();
@@ -36,7 +36,7 @@ struct Shown<'a> {
     node: &'a str,
     pid: u32,
     session: SessionId,
-    state: &'static str,
+    status: &'static str,
     queues: &'a [WorkerType],
     slots: u32,
     /// Tasks that have been running for a while.
@@ -56,7 +56,7 @@ impl<'a> Shown<'a> {
             node: &session.node,
             pid: session.pid,
             session: session.id,
-            state: if presence.is_draining { "draining" } else { "active" },
+            status: if presence.is_draining { "draining" } else { "active" },
             queues: &session.worker_types,
             slots: session.concurrency,
             running: &presence.running,
@@ -74,7 +74,7 @@ fn list(workers: &[Shown<'_>]) -> Result<(), Stop> {
         [
             worker.node.to_owned(),
             worker.pid.to_string(),
-            worker.state.to_owned(),
+            worker.status.to_owned(),
             worker.queues.iter().map(WorkerType::as_str).collect::<Vec<_>>().join(" "),
             worker.slots.to_string(),
             worker.running.len().to_string(),
@@ -83,7 +83,7 @@ fn list(workers: &[Shown<'_>]) -> Result<(), Stop> {
             format!("{} ago", length(Duration::from_secs_f64(worker.heartbeat_s))),
         ]
     });
-    let header = ["NODE", "PID", "STATE", "QUEUES", "SLOTS", "RUNNING", "ENDED", "UP FOR", "HEARTBEAT"];
+    let header = ["NODE", "PID", "STATUS", "QUEUES", "SLOTS", "RUNNING", "ENDED", "UP FOR", "HEARTBEAT"];
     let text = table(header, rows);
     print(|out| writeln!(out, "{text}"))
 }

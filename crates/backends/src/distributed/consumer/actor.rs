@@ -14,7 +14,7 @@ use protocol::{
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::effects::{Came, Ended, Event, Telling, Tools};
+use super::effects::{Came, Ended, Event, Opened, Telling, Tools};
 use super::held::{Held, Item, Phase, Place};
 use super::lookahead::Lookahead;
 use super::source::{Arrival, Source};
@@ -186,11 +186,11 @@ impl Actor {
             self.effects.push(Box::pin(Arc::clone(&self.tools).open(source, queue, delivery)));
         } else {
             let opened = self.tools.copies.open(&queue, &delivery).await;
-            self.opened(source, delivery, opened);
+            self.opened(Opened { source, delivery, opened });
         }
     }
 
-    fn opened(&mut self, source: usize, delivery: rabbitmq::Delivery, opened: Result<Copy, Unopened>) {
+    fn opened(&mut self, Opened { source, delivery, opened }: Opened) {
         let place = Place { source, ticket: delivery.ticket };
         let copy = match opened {
             Ok(copy) => copy,
@@ -565,7 +565,7 @@ impl Actor {
 
     fn happened(&mut self, event: Event) {
         match event {
-            Event::Opened { source, delivery, opened } => self.opened(source, delivery, opened),
+            Event::Opened(opened) => self.opened(*opened),
             Event::Claimed(items, came) => {
                 self.claims -= 1;
                 items.iter().for_each(|item| {

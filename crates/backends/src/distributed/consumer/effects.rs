@@ -59,10 +59,18 @@ pub(super) struct Telling {
     pub(super) place: Option<Place>,
 }
 
+/// A delivery, with what was in it.
+pub(super) struct Opened {
+    /// Number of its subscription.
+    pub(super) source: usize,
+    pub(super) delivery: Delivery,
+    pub(super) opened: Result<Copy, Unopened>,
+}
+
 /// What became of an effect.
 pub(super) enum Event {
     /// A delivery was read whose body is elsewhere.
-    Opened { source: usize, delivery: Delivery, opened: Result<Copy, Unopened> },
+    Opened(Box<Opened>),
     /// Copies were claimed: what each came to. `None`: Redis cannot be reached.
     Claimed(Vec<Item>, Option<Vec<Came>>),
     /// Attempts' ends were recorded or refused, with the outcome to tell.
@@ -118,7 +126,7 @@ impl Tools {
     /// Reads a delivery whose body is elsewhere.
     pub(super) async fn open(self: Arc<Self>, source: usize, queue: String, delivery: Delivery) -> Event {
         let opened = self.copies.open(&queue, &delivery).await;
-        Event::Opened { source, delivery, opened }
+        Event::Opened(Box::new(Opened { source, delivery, opened }))
     }
 
     pub(super) async fn claim(self: Arc<Self>, items: Vec<Item>, suspects: u32) -> Event {

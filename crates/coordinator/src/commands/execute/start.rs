@@ -11,7 +11,7 @@ use super::{course, distributed};
 use crate::args::ExecuteArgs;
 use crate::cli::Common;
 use crate::commands::again::resume_command;
-use crate::commands::backend::{Backend, Place};
+use crate::commands::backend::{Backend, Needs, Place};
 use crate::commands::{Stop, input, say};
 use crate::embedded::StartWorker;
 use crate::engine::{OnDead, Policy};
@@ -24,7 +24,7 @@ pub(crate) fn run(
     start_worker: Arc<dyn StartWorker>,
 ) -> Result<ExitCode, Stop> {
     let registry = input::registry()?;
-    let backend = Backend::open(common)?;
+    let backend = Backend::open(common, Needs::All)?;
     if backend.is_distributed() && args.how.workers.is_some() {
         let problem = "error: --workers is about executions in this process; over servers, tasks run on workers: \
                        start them with `worker --queue cpu --concurrency N`, or give --embedded";

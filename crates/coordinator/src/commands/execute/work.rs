@@ -55,7 +55,7 @@ impl Work {
             None => None,
         };
         let place = kept.clone().unwrap_or_else(|| spool.path().to_owned());
-        let known = Known::of(registry, backend)?.with_standard_input(place);
+        let known = Known::of(common, registry, backend)?.with_standard_input(place);
         let spec = known.parse(&text, &variables)?;
         let reads_input = input::reads_standard_input(&spec);
         match &kept {

@@ -27,7 +27,7 @@ pub(super) fn explain(facts: &Facts) -> Explanation {
         let failed = counted(counts.failed, "dead task");
         reasons.push(format!("{failed}; they are tried again with: {}", facts.commands.replay));
     }
-    Explanation { state: facts.status(), reasons }
+    Explanation { status: facts.status(), reasons }
 }
 
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests {
         facts.view.record.counts.expanded = 9;
         facts.view.record.counts.succeeded = 2;
         let explanation = explain(&facts);
-        assert_eq!(explanation.state, "running");
+        assert_eq!(explanation.status, "running");
         let said = explanation.reasons.join("\n");
         assert!(said.contains("7 tasks without an outcome"), "{said}");
         assert!(said.contains("worker --queue gpu") && !said.contains("worker --queue cpu"), "{said}");

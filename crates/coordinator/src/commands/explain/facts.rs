@@ -17,7 +17,7 @@ pub(super) struct Facts {
     pub(super) flags: Flags,
     pub(super) workers: Vec<Worker>,
     pub(super) queues: Vec<queues::Shown>,
-    /// Worker types that the spec is known to need.
+    /// Worker types that what is explained needs; none if nothing of it can run now.
     pub(super) types: BTreeSet<WorkerType>,
     /// What keeps the broker from being used, if anything.
     pub(super) trouble: Option<String>,
@@ -30,17 +30,19 @@ pub(super) struct Commands {
     pub(super) take_up: String,
     pub(super) unpause: String,
     pub(super) replay: String,
+    pub(super) show: String,
+    pub(super) list_dead: String,
 }
 
 /// What is known of one task.
 pub(super) struct TaskFacts {
-    /// `None` if no worker has had it, or long ago.
+    /// `None` if no worker has had it, and two minutes after it has ended.
     pub(super) lease: Option<Record>,
     /// If it is dead.
     pub(super) dead: Option<Entry>,
     /// If a walk through the spec has met it.
     pub(super) task: Option<Arc<Task>>,
-    /// Now, by the clock that leases go by, in milliseconds since 1970.
+    /// Now, in milliseconds since 1970, by the clock that leases go by.
     pub(super) now_ms: u64,
 }
 
@@ -138,6 +140,8 @@ pub(super) mod testing {
                 take_up: "TAKE UP".to_owned(),
                 unpause: "UNPAUSE".to_owned(),
                 replay: "REPLAY".to_owned(),
+                show: "SHOW".to_owned(),
+                list_dead: "LIST DEAD".to_owned(),
             },
         }
     }

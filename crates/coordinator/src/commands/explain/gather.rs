@@ -1,46 +1,58 @@
 //! Gathers what is known, and tells what is concluded.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::SystemTime;
 
+use backends::distributed::Control;
 use backends::store::View;
-use otaman::{Registry, Resolve};
-use protocol::{Task, TaskId, to_unix_micros};
+use protocol::{Status, TaskId, WorkerType};
 use serde_json::json;
 
 use super::facts::{Commands, Facts, TaskFacts};
+use super::walk::{Walk, needed};
 use super::{execution, task};
 use crate::args::ExplainArgs;
 use crate::cli::Common;
 use crate::commands::again::{command, resume_command};
-use crate::commands::backend::Backend;
-use crate::commands::catalog::Known;
-use crate::commands::input::{self, Text};
+use crate::commands::backend::{Backend, Needs};
 use crate::commands::{Stop, print, print_json, queues};
 
 const EMBEDDED: &str = "; of an execution without servers, `coordinator executions show` tells all there is";
 
-/// How many tasks of a spec are looked through for one.
-const MOST_TASKS: u64 = 1_000_000;
-
 /// Runs the command.
 pub(crate) fn run(common: &Common, args: &ExplainArgs) -> Result<ExitCode, Stop> {
-    let backend = Backend::need_servers(common, EMBEDDED)?;
+    let backend = Backend::need_servers(common, Needs::Store, EMBEDDED)?;
+    let control = backend.control().expect("servers were asked for");
+    let question = Question { common, args, backend: &backend, control };
     let view = backend.view(&args.id)?;
-    let facts = gather(common, args, &backend, view)?;
     let explanation = match args.task {
-        None => execution::explain(&facts),
-        Some(id) => task::explain(&facts, &gather_task(&backend, &facts.view, id)?),
+        None => {
+            let types = match &view.owner {
+                Some(_) => types(&view, question.walk(&view)?.as_ref()),
+                // A coordinator is missing first of all.
+                None => BTreeSet::new(),
+            };
+            execution::explain(&question.gather(view, types)?)
+        }
+        Some(id) => {
+            let walk = question.walk(&view)?;
+            let task = question.gather_task(&view, walk.as_ref(), id)?;
+            let types = match &task.task {
+                Some(task) => BTreeSet::from([task.worker_type.clone()]),
+                None => types(&view, walk.as_ref()),
+            };
+            task::explain(&question.gather(view, types)?, &task)
+        }
     };
     if args.output.is_json() {
         print_json(&json!({
-            "execution_id": args.id, "task": args.task, "state": explanation.state, "reasons": explanation.reasons
+            "execution_id": args.id, "task": args.task, "status": explanation.status, "reasons": explanation.reasons
         }))?;
     } else {
         let what = args.task.map_or_else(|| format!("execution {}", args.id), |task| task.to_string());
         print(|out| {
-            writeln!(out, "{what}: {}", explanation.state)?;
+            writeln!(out, "{what}: {}", explanation.status)?;
             explanation
                 .reasons
                 .iter()
@@ -50,52 +62,63 @@ pub(crate) fn run(common: &Common, args: &ExplainArgs) -> Result<ExitCode, Stop>
     Ok(ExitCode::SUCCESS)
 }
 
-fn gather(common: &Common, args: &ExplainArgs, backend: &Backend, view: View) -> Result<Facts, Stop> {
-    let control = backend.control().expect("servers were asked for");
-    let workers = backend.block_on(control.workers())?;
-    let flags = backend.block_on(control.flags(&args.id))?;
-    let mut types = queues::named(&view.record.spec);
-    if types.is_empty() {
-        types.insert(protocol::WorkerType::default());
+/// Worker types that the execution needs; none if it has ended.
+fn types(view: &View, walk: Option<&Walk>) -> BTreeSet<WorkerType> {
+    match view.record.status {
+        Status::Running => needed(walk.and_then(Walk::plan).as_ref(), &view.record),
+        Status::Succeeded | Status::Failed | Status::Cancelled => BTreeSet::new(),
     }
-    let mut asked = types.clone();
-    asked.extend(workers.iter().flat_map(|worker| worker.presence.session.worker_types.iter().cloned()));
-    let queues = backend.block_on(queues::look(&control, asked, vec![args.id.clone()], &workers))?;
-    let replay = match args.task {
-        Some(task) => format!("dead replay {} {task}", args.id),
-        None => format!("retry {}", args.id),
-    };
-    let commands = Commands {
-        take_up: resume_command(common, &args.id),
-        unpause: command(common, &format!("resume {}", args.id)),
-        replay: command(common, &replay),
-    };
-    let trouble = backend.block_on(control.look_for_trouble());
-    Ok(Facts { view, flags, workers, queues, types, trouble, commands })
 }
 
-fn gather_task(backend: &Backend, view: &View, id: TaskId) -> Result<TaskFacts, Stop> {
-    let control = backend.control().expect("servers were asked for");
-    let lease = backend.block_on(control.leases(&view.record.id, &[id]))?.pop().flatten();
-    let dead = view.dead.iter().find(|entry| entry.task.id == id).cloned();
-    let task = match &dead {
-        Some(entry) => Some(Arc::clone(&entry.task)),
-        None => met(&input::registry()?, backend, view, id),
-    };
-    Ok(TaskFacts { lease, dead, task, now_ms: to_unix_micros(SystemTime::now()) / 1000 })
+/// What is to be explained, and who can be asked.
+struct Question<'a> {
+    common: &'a Common,
+    args: &'a ExplainArgs,
+    backend: &'a Backend,
+    control: Control,
 }
 
-/// The task, if a walk through the spec meets it; a spec that cannot be walked here meets nothing.
-fn met(registry: &Arc<Registry>, backend: &Backend, view: &View, id: TaskId) -> Option<Arc<Task>> {
-    let record = &view.record;
-    if let Some(directory) = &record.directory {
-        // Where the execution was started on another machine, patterns match what is here.
-        let _ = std::env::set_current_dir(directory);
+impl Question<'_> {
+    fn walk(&self, view: &View) -> Result<Option<Walk>, Stop> {
+        Walk::of(self.common, self.backend, &view.record)
     }
-    let known = Known::of(registry, backend).ok()?;
-    let text = Text { name: record.source.clone(), bytes: record.spec.clone().into_bytes() };
-    let spec = known.parse(&text, &record.variables).ok()?;
-    let resolver: Arc<dyn Resolve> = Arc::new(known.catalog);
-    let walk = crate::plan::find(crate::root::call(&spec.root), &resolver, id, MOST_TASKS);
-    backend.block_on(walk).ok().flatten()
+
+    fn gather(&self, view: View, types: BTreeSet<WorkerType>) -> Result<Facts, Stop> {
+        let Self { common, args, backend, control } = self;
+        let workers = backend.block_on(control.workers())?;
+        let flags = backend.block_on(control.flags(&args.id))?;
+        let mut asked = types.clone();
+        asked.extend(workers.iter().flat_map(|worker| worker.presence.session.worker_types.iter().cloned()));
+        let trouble = backend.block_on(control.look_for_trouble());
+        let queues = match &trouble {
+            Some(trouble) if trouble.is_away => Vec::new(),
+            Some(_) | None => {
+                backend.block_on(queues::look(control, asked, vec![args.id.clone()], &workers))?
+            }
+        };
+        let trouble = trouble.map(|trouble| trouble.text);
+        let replay = match args.task {
+            Some(task) => format!("dead replay {} {task}", args.id),
+            None => format!("retry {}", args.id),
+        };
+        let commands = Commands {
+            take_up: resume_command(common, &args.id),
+            unpause: command(common, &format!("resume {}", args.id)),
+            replay: command(common, &replay),
+            show: command(common, &format!("executions show {}", args.id)),
+            list_dead: command(common, &format!("dead list {}", args.id)),
+        };
+        Ok(Facts { view, flags, workers, queues, types, trouble, commands })
+    }
+
+    fn gather_task(&self, view: &View, walk: Option<&Walk>, id: TaskId) -> Result<TaskFacts, Stop> {
+        let mut leases = self.backend.block_on(self.control.leases(&view.record.id, &[id]))?;
+        let lease = leases.pop().flatten();
+        let dead = view.dead.iter().find(|entry| entry.task.id == id).cloned();
+        let task = match &dead {
+            Some(entry) => Some(Arc::clone(&entry.task)),
+            None => walk.and_then(|walk| walk.find(self.backend, id)),
+        };
+        Ok(TaskFacts { lease, dead, task, now_ms: self.control.now_ms() })
+    }
 }

@@ -4,5 +4,6 @@ mod execution;
 mod facts;
 mod gather;
 mod task;
+mod walk;
 
 pub(crate) use gather::run;

@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use backends::lease::{Record, State};
-use protocol::{Attempt, Ending, History, Outcome, RetryPolicy};
+use protocol::{Attempt, Ending, History, Outcome, RetryPolicy, Status};
 
-use super::facts::{Facts, TaskFacts};
+use super::facts::{Commands, Facts, TaskFacts};
 use crate::commands::announced::name;
 use crate::display::{Evidence, counted, length};
 
 /// What is concluded: where it is, and why.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Explanation {
-    pub(super) state: &'static str,
+    pub(super) status: &'static str,
     pub(super) reasons: Vec<String>,
 }
 
 impl Explanation {
-    fn new(state: &'static str, reasons: Vec<String>) -> Self {
-        Self { state, reasons }
+    fn new(status: &'static str, reasons: Vec<String>) -> Self {
+        Self { status, reasons }
     }
 }
 
@@ -29,13 +29,13 @@ pub(super) fn explain(facts: &Facts, task: &TaskFacts) -> Explanation {
         None => {
             return match evidence(facts, task) {
                 Some(reasons) => Explanation::new("failed", reasons),
-                None => never_had(facts, task),
+                None => unknown(facts, task),
             };
         }
     };
     match &record.state {
         State::Leased { .. } => leased(facts, task, record),
-        State::Done { outcome } => done(facts, task, outcome),
+        State::Done { outcome } => done(facts, task, record.attempt, outcome),
         State::Free { history } => match evidence(facts, task) {
             // What lies there is of the time before it died.
             Some(reasons) if facts.view.owner.is_none() => Explanation::new("failed", reasons),
@@ -75,22 +75,30 @@ fn leased(facts: &Facts, task: &TaskFacts, record: &Record) -> Explanation {
     }
 }
 
-fn done(facts: &Facts, task: &TaskFacts, outcome: &[u8]) -> Explanation {
-    let (state, how) = match protocol::decode_part::<Outcome>(outcome).map(|outcome| outcome.ending) {
+fn done(facts: &Facts, task: &TaskFacts, attempt: u32, outcome: &[u8]) -> Explanation {
+    // Evidence of another attempt is of the time before it was replayed.
+    if task.dead.as_ref().is_some_and(|entry| entry.outcome.attempt == attempt)
+        && let Some(reasons) = evidence(facts, task)
+    {
+        return Explanation::new("failed", reasons);
+    }
+    let (status, how) = match protocol::decode_part::<Outcome>(outcome).map(|outcome| outcome.ending) {
         Ok(Ending::Succeeded(_)) => ("succeeded", "it has succeeded".to_owned()),
         Ok(Ending::Failed(failure)) => ("failed", format!("it has failed: {}", failure.summary())),
         Ok(Ending::Cancelled) => ("cancelled", "it was cancelled".to_owned()),
-        // Its outcome lies elsewhere, being large.
-        Err(_) => ("succeeded", "it has ended".to_owned()),
+        Err(_) => {
+            let how = "it has ended; its outcome is large and kept elsewhere, so that how it ended is not told here";
+            ("ended", how.to_owned())
+        }
     };
-    let mut reasons = evidence(facts, task).unwrap_or_else(|| vec![how]);
+    let mut reasons = vec![how];
     if facts.status() == "interrupted" {
         let take_up = &facts.commands.take_up;
         reasons.push(format!(
             "that counts once a coordinator has recorded it; take the execution up with: {take_up}"
         ));
     }
-    Explanation::new(state, reasons)
+    Explanation::new(status, reasons)
 }
 
 fn free(facts: &Facts, task: &TaskFacts, record: &Record, history: &[u8]) -> Explanation {
@@ -125,22 +133,41 @@ fn back_off(task: &TaskFacts, history: &History, last: &Attempt) -> Option<Strin
     Some(format!("it waits before its next attempt, which is due within {}", length(left)))
 }
 
-fn never_had(facts: &Facts, task: &TaskFacts) -> Explanation {
-    let mut reasons = vec!["no worker has had it yet, or it ended long ago".to_owned()];
+/// Recorded outcomes are read by the coordinator that holds the execution only, so that a task of
+/// which no lease is known may have ended as well as wait.
+fn unknown(facts: &Facts, task: &TaskFacts) -> Explanation {
+    let mut reasons = vec![
+        "no worker has had it in the last two minutes: it waits, has ended, or is not of this execution"
+            .to_owned(),
+    ];
     if task.task.is_none() {
         reasons.push(
-            "a walk through the spec does not meet it: its flow may decide by results whether to yield it, or the \
-             id is wrong"
+            "a walk through the spec on this machine does not meet it: its flow may decide by results whether to \
+             yield it, its operation may be unknown here, more than a million tasks may come before it, or the id \
+             is wrong"
                 .to_owned(),
         );
     }
+    let Commands { show, list_dead, .. } = &facts.commands;
+    reasons.push(match facts.view.owner {
+        Some(_) => {
+            format!(
+                "which tasks are dead can be seen when the execution has ended; how many have ended: {show}"
+            )
+        }
+        None => format!("it is not among the dead tasks, as listed by: {list_dead}"),
+    });
     reasons.extend(queued(facts, task));
-    Explanation::new("waiting", reasons)
+    Explanation::new("unknown", reasons)
 }
 
 /// What may hold up a task that no worker has.
 fn queued(facts: &Facts, task: &TaskFacts) -> Vec<String> {
     let mut reasons = facts.obstacles();
+    if facts.view.record.status != Status::Running {
+        // No worker is missing to what has ended.
+        return reasons;
+    }
     match &task.task {
         Some(task) => reasons.extend(facts.obstacle_of(&task.worker_type)),
         None => reasons.extend(facts.types.iter().filter_map(|kind| facts.obstacle_of(kind))),
@@ -152,6 +179,7 @@ fn queued(facts: &Facts, task: &TaskFacts) -> Vec<String> {
 mod tests {
     use std::sync::Arc;
 
+    use backends::store::Entry;
     use protocol::{Cause, Failure, OperationName, SessionId, Task, TaskId, Value};
 
     use super::super::facts::testing::facts;
@@ -175,8 +203,8 @@ mod tests {
     }
 
     #[track_caller]
-    fn assert_said(explanation: &Explanation, state: &str, parts: &[&str]) {
-        assert_eq!(explanation.state, state);
+    fn assert_said(explanation: &Explanation, status: &str, parts: &[&str]) {
+        assert_eq!(explanation.status, status);
         let said = explanation.reasons.join("\n");
         for part in parts {
             assert!(said.contains(part), "{part:?} is not in {said}");
@@ -195,8 +223,20 @@ mod tests {
     #[test]
     fn a_task_that_nobody_takes_says_which_worker_is_missing() {
         let explanation = explain(&facts(), &task_facts("gpu", None));
-        assert_said(&explanation, "waiting", &["worker --queue gpu"]);
+        assert_said(&explanation, "unknown", &["worker --queue gpu"]);
         assert!(!explanation.reasons.concat().contains("worker --queue cpu"));
+    }
+
+    #[test]
+    fn a_task_without_a_lease_is_not_claimed_to_wait() {
+        let (mut facts, mut task) = (facts(), task_facts("cpu", None));
+        assert_said(&explain(&facts, &task), "unknown", &["two minutes", "has ended", "SHOW"]);
+        facts.view.owner = None;
+        facts.view.record.status = Status::Succeeded;
+        task.task = None;
+        let explanation = explain(&facts, &task);
+        assert_said(&explanation, "unknown", &["LIST DEAD", "nothing of it is left to run", "id is wrong"]);
+        assert!(!explanation.reasons.concat().contains("worker --queue"));
     }
 
     #[test]
@@ -222,9 +262,9 @@ mod tests {
         facts.flags.is_paused = true;
         facts.trouble = Some("blocked by the broker: low on memory".to_owned());
         let task = task_facts("cpu", None);
-        assert_said(&explain(&facts, &task), "waiting", &["paused", "UNPAUSE", "low on memory"]);
+        assert_said(&explain(&facts, &task), "unknown", &["paused", "UNPAUSE", "low on memory"]);
         facts.view.owner = None;
-        assert_said(&explain(&facts, &task), "waiting", &["no coordinator", "TAKE UP", "paused besides"]);
+        assert_said(&explain(&facts, &task), "unknown", &["no coordinator", "TAKE UP", "paused besides"]);
     }
 
     #[test]
@@ -238,5 +278,25 @@ mod tests {
         assert_said(&ended(&outcome), "succeeded", &["has succeeded"]);
         outcome.ending = Ending::Failed(Failure::new(Cause::Permanent, "bad input"));
         assert_said(&ended(&outcome), "failed", &["bad input"]);
+    }
+
+    fn dead(task: &TaskFacts, attempt: u32) -> Entry {
+        let task = Arc::clone(task.task.as_ref().unwrap());
+        let mut outcome = Outcome::cancelled(task.id);
+        outcome.attempt = attempt;
+        outcome.ending = Ending::Failed(Failure::new(Cause::Permanent, "bad input"));
+        Entry { task, outcome: Arc::new(outcome) }
+    }
+
+    #[test]
+    fn an_outcome_kept_by_reference_is_not_taken_for_a_success() {
+        let reference = [&[0xc1][..], &[0; 40]].concat().into();
+        let mut task = task_facts("cpu", Some(State::Done { outcome: reference }));
+        assert_said(&explain(&facts(), &task), "ended", &["large and kept elsewhere"]);
+        task.dead = Some(dead(&task, 2));
+        assert_said(&explain(&facts(), &task), "failed", &["bad input", "REPLAY"]);
+        // It was replayed since.
+        task.dead = Some(dead(&task, 1));
+        assert_said(&explain(&facts(), &task), "ended", &[]);
     }
 }
