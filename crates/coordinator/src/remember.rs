@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use backends::store::{self, Checkpoint};
-use protocol::{IdSet, TaskId};
+use protocol::{IdSet, Outcome, TaskId};
 
 use crate::engine::{ChildNode, Known, PlannedStep};
 use crate::seen::Seen;
@@ -38,7 +38,7 @@ pub(crate) struct Memory {
     /// Dead tasks that this run tries again.
     revived: IdSet<TaskId>,
     /// Those of them that nobody has been told of yet.
-    newly_revived: Vec<TaskId>,
+    newly_revived: Vec<Arc<Outcome>>,
     wanted: Vec<TaskId>,
 }
 
@@ -78,7 +78,7 @@ impl Memory {
                     Some(found) if found.incarnation == self.incarnation => Known::Settled(found.outcome),
                     Some(found) if found.outcome.value().is_none() && self.anew.contains(task.id) => {
                         if self.revived.insert(task.id) {
-                            self.newly_revived.push(task.id);
+                            self.newly_revived.push(found.outcome);
                         }
                         Known::New
                     }
@@ -90,8 +90,8 @@ impl Memory {
         Ok(())
     }
 
-    /// Dead tasks of earlier runs that were met since the last call and are tried again.
-    pub(crate) fn take_revived(&mut self) -> Vec<TaskId> {
+    /// How tasks ended that were met since the last call and are tried again.
+    pub(crate) fn take_revived(&mut self) -> Vec<Arc<Outcome>> {
         std::mem::take(&mut self.newly_revived)
     }
 }

@@ -9,7 +9,8 @@ use backends::store::{self, Checkpoint, Entry};
 use futures::future::BoxFuture;
 use otaman::{FlowCall, Resolve};
 use protocol::{
-    Counts, ExecutionId, ExecutionRecord, FlowId, OperationName, Status, Task, TaskId, to_unix_micros,
+    Counts, ExecutionId, ExecutionRecord, FlowId, OperationName, Outcome, Status, Task, TaskId,
+    to_unix_micros,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
@@ -59,8 +60,9 @@ impl From<store::Error> for Error {
     }
 }
 
-/// Tells the broker that tasks which ended in earlier runs are to run once more.
-pub type Revive = Box<dyn Fn(Vec<TaskId>) -> BoxFuture<'static, Result<(), broker::Error>> + Send + Sync>;
+/// Tells the broker that tasks which ended in earlier runs, with these outcomes, are to run once more.
+pub type Revive =
+    Box<dyn Fn(Vec<Arc<Outcome>>) -> BoxFuture<'static, Result<(), broker::Error>> + Send + Sync>;
 
 /// What an execution runs with.
 pub struct Parts {

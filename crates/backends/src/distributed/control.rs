@@ -173,15 +173,6 @@ impl Control {
         Ok(self.shared.arbiter.look(execution, tasks).await?)
     }
 
-    /// Makes tasks new that ended in an earlier run and are to run once more: with a fresh budget,
-    /// and without an outcome that would only be repeated.
-    ///
-    /// # Errors
-    /// If the store cannot be reached.
-    pub async fn forget(&self, execution: &ExecutionId, tasks: &[TaskId]) -> Result<(), Error> {
-        Ok(self.shared.arbiter.forget(execution, tasks).await?)
-    }
-
     /// Keeps what came on an execution's standard input, for later runs on whatever machine.
     ///
     /// # Errors

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use protocol::{Envelope, ExecutionId, IdMap, IdSet, Outcome, Outcomes, Presence, Task, TaskId};
+use protocol::{Envelope, ExecutionId, IdMap, IdSet, Outcome, Outcomes, Presence, SessionId, Task, TaskId};
+use serde_bytes::ByteBuf;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,8 @@ use crate::rabbitmq::{Acks, Delivery, Subscription, Ticket};
 
 /// Messages of outcomes that may be unacknowledged.
 const PREFETCH: u16 = 2_048;
+/// Outcomes wait in the broker while those that nobody has taken have more bytes than this.
+const MOST_WAITING: usize = 32 << 20;
 /// Most tasks that are published in one go.
 const MOST_PUBLISHED: usize = 1_024;
 /// How often workers are asked what they run.
@@ -47,6 +50,8 @@ pub(super) struct Core {
     /// A std mutex: held for a few instructions, never across an await.
     desk: Mutex<Desk>,
     arrived: Notify,
+    /// Told when news was taken.
+    taken: Notify,
     /// Cancelled when no more outcomes are wanted.
     over: CancellationToken,
     /// Cancelled when none are being collected.
@@ -58,6 +63,8 @@ pub(super) struct Desk {
     /// Tasks without an outcome.
     pub(super) in_flight: IdMap<TaskId, InFlight>,
     outcomes: Vec<Outcome>,
+    /// Bytes of their values.
+    bytes: usize,
     /// What the outcomes came in.
     ended: Ended,
     /// Tasks whose outcomes were told and whose messages are not acknowledged.
@@ -71,6 +78,8 @@ pub(super) struct Desk {
     /// Deliveries whose outcomes are recorded, until that is on the store's disk.
     recorded: VecDeque<(Instant, Ended)>,
     withdrawn: IdSet<TaskId>,
+    /// Outcomes of earlier runs that do not count any more.
+    void: IdMap<TaskId, Origin>,
     error: Option<String>,
 }
 
@@ -101,6 +110,7 @@ impl RemoteProducer {
             incarnation,
             desk: Mutex::default(),
             arrived: Notify::new(),
+            taken: Notify::new(),
             over: CancellationToken::new(),
             deaf: CancellationToken::new(),
         });
@@ -112,6 +122,35 @@ impl RemoteProducer {
         running.spawn(sweep(Arc::clone(&core), to_publish.clone()));
         running.spawn(acknowledge(Arc::clone(&core), acks.clone()));
         Ok(Self { core, acks, to_publish, last_receipt: AtomicU64::new(0), running })
+    }
+}
+
+impl RemoteProducer {
+    /// Makes tasks new that ended in an earlier run, with these outcomes, and are to run once more: with
+    /// a fresh budget, and without an outcome that would only be repeated.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub async fn revive(&self, ended: &[Arc<Outcome>]) -> Result<(), Error> {
+        let Core { shared, execution, .. } = &*self.core;
+        // The queue may still hold what an earlier coordinator recorded and did not acknowledge.
+        self.core.desk().void.extend(ended.iter().map(|outcome| (outcome.task, Origin::of(outcome))));
+        let tasks: Vec<TaskId> = ended.iter().map(|outcome| outcome.task).collect();
+        shared.arbiter.forget(execution, &tasks).await.map_err(Error::server)
+    }
+}
+
+/// Which attempt an outcome is of.
+#[derive(Debug, PartialEq, Eq)]
+struct Origin {
+    session: Option<SessionId>,
+    attempt: u32,
+    started_at_us: u64,
+}
+
+impl Origin {
+    fn of(outcome: &Outcome) -> Self {
+        Self { session: outcome.session, attempt: outcome.attempt, started_at_us: outcome.started_at_us }
     }
 }
 
@@ -189,6 +228,7 @@ impl TaskProducer for RemoteProducer {
         Box::pin(async move {
             loop {
                 if let Some(news) = self.core.desk().take_news(&self.last_receipt)? {
+                    self.core.taken.notify_one();
                     return Ok(news);
                 }
                 // A stale permit only costs one more turn: what counts is the desk.
@@ -237,6 +277,15 @@ impl Core {
         // Nothing panics while it is held; were it otherwise, each step leaves the desk whole.
         self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits until what was heard and not taken has few bytes.
+    async fn make_room(&self) {
+        while self.desk().bytes > MOST_WAITING {
+            self.arrived.notify_one();
+            // A stale permit only costs one more look.
+            self.taken.notified().await;
+        }
+    }
 }
 
 impl Desk {
@@ -251,6 +300,7 @@ impl Desk {
         if self.outcomes.is_empty() && self.newly_leased.is_empty() && self.released.is_empty() {
             return self.check().map(|()| None);
         }
+        self.bytes = 0;
         let receipt = Receipt(last.fetch_add(1, Ordering::Relaxed) + 1);
         self.told.insert(receipt, std::mem::take(&mut self.ended));
         Ok(Some(News {
@@ -262,6 +312,9 @@ impl Desk {
     }
 
     fn report(&mut self, outcome: Outcome) {
+        if self.void.get(&outcome.task).is_some_and(|void| *void == Origin::of(&outcome)) {
+            return;
+        }
         let was_in_flight = self.in_flight.remove(&outcome.task).is_some();
         let is_new = self.reported.insert(outcome.task);
         if !was_in_flight && !is_new {
@@ -272,6 +325,7 @@ impl Desk {
         if self.leased.remove(&outcome.task) {
             self.newly_leased.retain(|task| *task != outcome.task);
         }
+        self.bytes += outcome.value().map_or(0, |value| value.as_bytes().len());
         self.outcomes.push(outcome);
     }
 
@@ -352,39 +406,41 @@ fn fail(core: &Core, task: &Task, why: &str) {
 }
 
 /// Hears outcomes.
-async fn collect(core: Arc<Core>, mut subscription: Subscription, acks: Acks) {
+async fn collect(core: Arc<Core>, subscription: Subscription, acks: Acks) {
     let _deaf = core.deaf.clone().drop_guard();
-    loop {
-        let delivery = tokio::select! {
-            delivery = subscription.next() => delivery,
-            () = core.over.cancelled() => return,
-        };
-        let Some(delivery) = delivery else { return };
-        let ticket = delivery.ticket;
-        match open(&core, &delivery).await {
-            Ok(outcomes) => {
+    tokio::select! {
+        () = hear(&core, subscription, acks) => {}
+        () = core.over.cancelled() => {}
+    }
+}
+
+async fn hear(core: &Core, mut subscription: Subscription, acks: Acks) {
+    while let Some(delivery) = subscription.next().await {
+        match parts(core, &delivery) {
+            Ok(parts) => {
+                for part in parts {
+                    core.make_room().await;
+                    if let Some(outcome) = open_part(core, &part).await {
+                        core.desk().report(outcome);
+                    }
+                }
                 crash::point("collected");
-                let mut desk = core.desk();
-                desk.ended.tickets.push(ticket);
-                outcomes.into_iter().for_each(|outcome| desk.report(outcome));
-                drop(desk);
+                core.desk().ended.tickets.push(delivery.ticket);
                 core.arrived.notify_one();
             }
             Err(reason) => {
                 tracing::warn!(execution = %core.execution, reason, "a message of outcomes cannot be taken; it is put aside");
-                if core
-                    .shared
-                    .bury(&delivery, &core.shared.copies.names.outcomes(&core.execution), &reason)
-                    .await
-                {
-                    acks.ack(ticket);
+                let queue = core.shared.copies.names.outcomes(&core.execution);
+                if core.shared.bury(&delivery, &queue, &reason).await {
+                    acks.ack(delivery.ticket);
                 }
             }
         }
     }
 }
 
-async fn open(core: &Core, delivery: &Delivery) -> Result<Vec<Outcome>, String> {
+/// The outcomes in a message, each encoded or a reference.
+fn parts(core: &Core, delivery: &Delivery) -> Result<Vec<ByteBuf>, String> {
     let copies = &core.shared.copies;
     if let Some(key) = &copies.key {
         let queue = copies.names.outcomes(&core.execution);
@@ -397,18 +453,16 @@ async fn open(core: &Core, delivery: &Delivery) -> Result<Vec<Outcome>, String> 
     if envelope.execution != core.execution {
         return Err(format!("it is for execution {}", envelope.execution));
     }
-    let mut outcomes = Vec::with_capacity(envelope.body.0.len());
-    for part in envelope.body.0 {
-        outcomes.push(open_part(core, &part).await?);
-    }
-    Ok(outcomes)
+    Ok(envelope.body.0)
 }
 
-async fn open_part(core: &Core, part: &[u8]) -> Result<Outcome, String> {
-    loop {
+/// One outcome; `None` if it cannot be read. Others in the message can, and its task is looked for when
+/// nothing has been heard of it for long.
+async fn open_part(core: &Core, part: &[u8]) -> Option<Outcome> {
+    let decoded = loop {
         match core.shared.blobs().get(&core.execution, part).await {
-            Ok(None) => return protocol::decode_part(part).map_err(|error| error.to_string()),
-            Ok(Some(bytes)) => return protocol::decode_part(&bytes).map_err(|error| error.to_string()),
+            Ok(None) => break protocol::decode_part(part),
+            Ok(Some(bytes)) => break protocol::decode_part(&bytes),
             Err(error @ (blobs::Error::Redis(_) | blobs::Error::File { .. })) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -416,10 +470,17 @@ async fn open_part(core: &Core, part: &[u8]) -> Result<Outcome, String> {
                 );
                 tokio::time::sleep(PAUSE).await;
             }
-            // Its task is published again when nothing has been heard of it for long.
-            Err(error) => return Err(error.to_string()),
+            Err(error) => {
+                tracing::error!(execution = %core.execution, error = &error as &dyn std::error::Error, "an outcome is lost; its task runs again");
+                return None;
+            }
         }
-    }
+    };
+    decoded
+        .inspect_err(
+            |error| tracing::error!(execution = %core.execution, %error, "an outcome cannot be read"),
+        )
+        .ok()
 }
 
 /// Asks workers what they run.

@@ -197,7 +197,7 @@ impl Running {
         let revive: Revive = {
             let revived = Arc::clone(&revived);
             Box::new(move |tasks| {
-                revived.lock().unwrap().extend(tasks);
+                revived.lock().unwrap().extend(tasks.iter().map(|outcome| outcome.task));
                 Box::pin(async { Ok(()) })
             })
         };

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use backends::broker;
 use backends::distributed::{Control, Distributed, Worker};
-use protocol::{ExecutionId, TaskId};
+use protocol::{ExecutionId, Outcome};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
@@ -35,6 +34,13 @@ pub(super) async fn execute(servers: &Distributed, work: Work, settings: Setting
         say(&format!("execution {id} {verb} {}", crew(&control.workers().await?)));
     }
     let producer = servers.producer(id.clone(), incarnation).await.context("preparing the broker")?;
+    let revive: Revive = {
+        let producer = Arc::clone(&producer);
+        Box::new(move |ended: Vec<Arc<Outcome>>| {
+            let producer = Arc::clone(&producer);
+            Box::pin(async move { producer.revive(&ended).await })
+        })
+    };
     let producer = Arc::new(Watched::new(producer));
     let commands = Commands::new();
     let follower = Follower {
@@ -45,19 +51,9 @@ pub(super) async fn execute(servers: &Distributed, work: Work, settings: Setting
         commands: commands.sender.clone(),
         quiet: output.quiet,
     };
-    let broker = Broker { producer, revive: Some(revive(control, id)) };
+    let broker = Broker { producer, revive: Some(revive) };
     let ended = course::run(&work, &settings, broker, commands, async { match follower.follow().await {} });
     ended.await?.conclude(&work, output)
-}
-
-/// Makes the broker forget how dead tasks of earlier runs ended.
-fn revive(control: Control, id: ExecutionId) -> Revive {
-    Box::new(move |tasks: Vec<TaskId>| {
-        let (control, id) = (control.clone(), id.clone());
-        Box::pin(async move {
-            control.forget(&id, &tasks).await.map_err(|error| broker::Error::Server(Box::new(error)))
-        })
-    })
 }
 
 /// Who is there to run tasks, for people.
