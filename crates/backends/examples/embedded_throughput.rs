@@ -9,8 +9,7 @@ use backends::broker::{Receipt, TaskConsumer, TaskProducer};
 use backends::embedded::{EmbeddedBroker, EmbeddedStore};
 use backends::store::{Checkpoint, Entry, Store};
 use protocol::{
-    Counts, Ending, ExecutionId, ExecutionRecord, OperationName, Outcome, Session, SessionId, Status, Task,
-    Value,
+    Ending, ExecutionId, ExecutionRecord, OperationName, Outcome, Session, SessionId, Task, Value,
 };
 use tokio::sync::mpsc;
 
@@ -168,22 +167,7 @@ async fn recall(count: usize, directory: &std::path::Path, name: &str) -> Result
 async fn checkpoint(directory: &std::path::Path, name: &str) -> Result<Arc<dyn Checkpoint>, Failed> {
     let store = EmbeddedStore::open(directory.to_owned())?;
     let id: ExecutionId = name.parse()?;
-    let record = ExecutionRecord {
-        id,
-        source: "-".into(),
-        spec: "{}".into(),
-        variables: Default::default(),
-        directory: None,
-        continues_on_failure: false,
-        incarnation: 1,
-        status: Status::Running,
-        created_at_us: 1,
-        updated_at_us: 1,
-        elapsed_us: 0,
-        counts: Counts::default(),
-        result: None,
-        flow_failures: Vec::new(),
-    };
+    let record = ExecutionRecord::new(id, "-", "{}", 1);
     Ok(store.create(record).await?)
 }
 

@@ -92,3 +92,25 @@ pub struct ExecutionRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flow_failures: Vec<String>,
 }
+
+impl ExecutionRecord {
+    /// The record of an execution that starts now, `now_us` microseconds since 1970 (UTC).
+    pub fn new(id: ExecutionId, source: impl Into<String>, spec: impl Into<String>, now_us: u64) -> Self {
+        Self {
+            id,
+            source: source.into(),
+            spec: spec.into(),
+            variables: BTreeMap::new(),
+            directory: None,
+            continues_on_failure: false,
+            incarnation: 1,
+            status: Status::Running,
+            created_at_us: now_us,
+            updated_at_us: now_us,
+            elapsed_us: 0,
+            counts: Counts::default(),
+            result: None,
+            flow_failures: Vec::new(),
+        }
+    }
+}

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{
-    Attempt, Cause, Counts, Ending, ExecutionId, ExecutionRecord, Failure, Lease, OperationName, Outcome,
-    Session, SessionId, Status, Task, TaskId, Value, WorkerType,
+    Attempt, Cause, Ending, ExecutionId, ExecutionRecord, Failure, Lease, OperationName, Outcome, Session,
+    SessionId, Task, TaskId, Value, WorkerType,
 };
 use uuid::Uuid;
 
@@ -195,20 +195,7 @@ pub(super) fn dead_entry(number: u32) -> Entry {
 }
 
 pub(super) fn record(id: ExecutionId) -> ExecutionRecord {
-    ExecutionRecord {
-        id,
-        source: "spec.json".into(),
-        spec: r#"{"@type": "echo"}"#.into(),
-        variables: [("scale".to_owned(), serde_json::json!(0.1 + 0.2))].into(),
-        directory: None,
-        continues_on_failure: false,
-        incarnation: 1,
-        status: Status::Running,
-        created_at_us: 1_790_000_000_000_000,
-        updated_at_us: 1_790_000_000_000_000,
-        elapsed_us: 0,
-        counts: Counts::default(),
-        result: None,
-        flow_failures: Vec::new(),
-    }
+    let variables = [("scale".to_owned(), serde_json::json!(0.1 + 0.2))].into();
+    let record = ExecutionRecord::new(id, "spec.json", r#"{"@type": "echo"}"#, 1_790_000_000_000_000);
+    ExecutionRecord { variables, ..record }
 }

@@ -8,7 +8,7 @@ use backends::conformance::{self, StoreFixture};
 use backends::embedded::EmbeddedStore;
 use backends::store::{Error, Store};
 use futures::future::BoxFuture;
-use protocol::{Counts, ExecutionId, ExecutionRecord, Status};
+use protocol::{ExecutionId, ExecutionRecord};
 
 struct Fixture {
     directory: tempfile::TempDir,
@@ -25,22 +25,7 @@ pub(crate) fn open(directory: &Path) -> EmbeddedStore {
 }
 
 pub(crate) fn record(id: &str) -> ExecutionRecord {
-    ExecutionRecord {
-        id: id.parse().unwrap(),
-        source: "-".into(),
-        spec: "{}".into(),
-        variables: Default::default(),
-        directory: None,
-        continues_on_failure: false,
-        incarnation: 1,
-        status: Status::Running,
-        created_at_us: 1,
-        updated_at_us: 1,
-        elapsed_us: 0,
-        counts: Counts::default(),
-        result: None,
-        flow_failures: Vec::new(),
-    }
+    ExecutionRecord::new(id.parse().unwrap(), "-", "{}", 1)
 }
 
 fn database(directory: &Path, id: &str) -> PathBuf {

@@ -28,22 +28,7 @@ async fn store(url: &str) -> RedisStore {
 }
 
 fn record(id: &str) -> ExecutionRecord {
-    ExecutionRecord {
-        id: id.parse().unwrap(),
-        source: "-".into(),
-        spec: "{}".into(),
-        variables: Default::default(),
-        directory: None,
-        continues_on_failure: false,
-        incarnation: 1,
-        status: Status::Running,
-        created_at_us: 1,
-        updated_at_us: 1,
-        elapsed_us: 0,
-        counts: Counts::default(),
-        result: None,
-        flow_failures: Vec::new(),
-    }
+    ExecutionRecord::new(id.parse().unwrap(), "-", "{}", 1)
 }
 
 fn entry(number: u32, result: &str) -> Entry {

@@ -37,29 +37,17 @@ pub(crate) fn status(view: &View, flags: Flags) -> &'static str {
 
 #[cfg(test)]
 pub(crate) mod testing {
-    use std::collections::BTreeMap;
 
-    use protocol::{Counts, ExecutionRecord};
+    use protocol::ExecutionRecord;
 
     use super::{Status, View};
 
     /// An execution in its second run.
     pub(crate) fn view(status: Status, owner: Option<&str>) -> View {
         let record = ExecutionRecord {
-            id: "nightly".parse().unwrap(),
-            source: "spec.json".to_owned(),
-            spec: String::new(),
-            variables: BTreeMap::new(),
-            directory: None,
-            continues_on_failure: false,
             incarnation: 2,
             status,
-            created_at_us: 0,
-            updated_at_us: 0,
-            elapsed_us: 0,
-            counts: Counts::default(),
-            result: None,
-            flow_failures: Vec::new(),
+            ..ExecutionRecord::new("nightly".parse().unwrap(), "spec.json", "", 0)
         };
         View { record, owner: owner.map(str::to_owned), dead: Vec::new() }
     }

@@ -13,8 +13,7 @@ use futures::future::BoxFuture;
 use otaman::driver::{Node, OnFailure};
 use otaman::{Error, FlowCall, Handle, Resolve, Target};
 use protocol::{
-    Cause, Counts, Ending, ExecutionRecord, Failure, FlowId, OperationName, Outcome, Status, Task, TaskId,
-    Value,
+    Cause, Counts, Ending, ExecutionRecord, Failure, FlowId, OperationName, Outcome, Task, TaskId, Value,
 };
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -243,20 +242,8 @@ fn flow(stages: Vec<u64>) -> FlowCall {
 
 fn memory(known: &[(u64, bool)]) -> Memory {
     let record = ExecutionRecord {
-        id: "nightly".parse().unwrap(),
-        source: "spec.json".to_owned(),
-        spec: String::new(),
-        variables: Default::default(),
-        directory: None,
-        continues_on_failure: false,
         incarnation: 2,
-        status: Status::Running,
-        created_at_us: 0,
-        updated_at_us: 0,
-        elapsed_us: 0,
-        counts: Counts::default(),
-        result: None,
-        flow_failures: Vec::new(),
+        ..ExecutionRecord::new("nightly".parse().unwrap(), "spec.json", "", 0)
     };
     let entries = known.iter().map(|(number, is_success)| {
         let id = task(*number).id;

@@ -104,22 +104,7 @@ pub(crate) fn session() -> Session {
 }
 
 pub(crate) fn minimal_record() -> ExecutionRecord {
-    ExecutionRecord {
-        id: "nightly-7".parse().unwrap(),
-        source: "-".into(),
-        spec: "{}".into(),
-        variables: Default::default(),
-        directory: None,
-        continues_on_failure: false,
-        incarnation: 1,
-        status: Status::Running,
-        created_at_us: 1_790_000_000_000_000,
-        updated_at_us: 1_790_000_000_000_000,
-        elapsed_us: 0,
-        counts: Counts::default(),
-        result: None,
-        flow_failures: Vec::new(),
-    }
+    ExecutionRecord::new("nightly-7".parse().unwrap(), "-", "{}", 1_790_000_000_000_000)
 }
 
 pub(crate) fn full_record(status: Status) -> ExecutionRecord {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, anyhow};
 use backends::store::{self, Checkpoint};
 use otaman::spec::{FailurePolicy, Spec};
 use otaman::{Registry, Resolve};
-use protocol::{Counts, ExecutionId, ExecutionRecord, Status, to_unix_micros};
+use protocol::{ExecutionId, ExecutionRecord, Status, to_unix_micros};
 use serde_json::Value as Json;
 
 use super::standard_input;
@@ -208,24 +208,15 @@ fn new_record(
     variables: BTreeMap<String, Json>,
 ) -> ExecutionRecord {
     let now = to_unix_micros(SystemTime::now());
+    let new = ExecutionRecord::new(id, &*text.name, String::from_utf8_lossy(&text.bytes), now);
     ExecutionRecord {
-        id,
-        source: text.name.clone(),
-        spec: String::from_utf8_lossy(&text.bytes).into_owned(),
         variables,
         directory: std::env::current_dir().ok().and_then(|path| path.into_os_string().into_string().ok()),
         continues_on_failure: match args.how.on_failure {
             Some(chosen) => chosen == OnFailure::Continue,
             None => spec.settings.on_failure == Some(FailurePolicy::Continue),
         },
-        incarnation: 1,
-        status: Status::Running,
-        created_at_us: now,
-        updated_at_us: now,
-        elapsed_us: 0,
-        counts: Counts::default(),
-        result: None,
-        flow_failures: Vec::new(),
+        ..new
     }
 }
 
