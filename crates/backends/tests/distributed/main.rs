@@ -2,3 +2,4 @@
 #![cfg(feature = "live")]
 
 mod broker;
+mod copies;
