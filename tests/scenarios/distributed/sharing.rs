@@ -1,7 +1,7 @@
 //! One installation's programs share operations, large values, and nothing with strangers.
 
 use serde_json::json;
-use tests::{Cluster, until};
+use tests::{Cluster, Worker, program, until};
 
 use super::{assert_numbers, execute, numbers};
 
@@ -18,7 +18,7 @@ fn large_values_travel_by_reference() {
 #[test]
 fn with_a_signing_key_unsigned_messages_are_put_aside() {
     let cluster = Cluster::start();
-    let signed = tests::Worker::new()
+    let signed = Worker::new()
         .with_env("AMQP_URL", cluster.amqp_url())
         .with_env("REDIS_URL", cluster.redis_url())
         .with_env("OTAMAN_SIGNING_KEY", "a secret of the installation");
@@ -59,4 +59,24 @@ fn embedded_and_distributed_give_the_same_result() {
     let embedded = alone.run(&["execute", &spec, "--quiet", "--json"]).expect(0).json();
     assert_eq!(distributed["result"], embedded["result"]);
     assert_eq!(distributed["tasks"], embedded["tasks"]);
+}
+
+#[test]
+fn a_worker_leaves_operations_that_it_lacks_to_others_on_its_queue() {
+    const TASKS: u64 = 10;
+    let cluster = Cluster::start();
+    let stock = cluster.worker().start(&["--queue", "cpu", "--concurrency", "4"]);
+    let own = Worker::of(&program("own-worker"))
+        .with_env("AMQP_URL", cluster.amqp_url())
+        .with_env("REDIS_URL", cluster.redis_url());
+    let _own = own.start(&["--queue", "cpu", "--concurrency", "1", "--quiet"]);
+    until("both workers", || {
+        let shown = cluster.coordinator().run(&["workers", "-o", "json"]).expect(0).json();
+        (shown.as_array().map(Vec::len) == Some(2)).then_some(())
+    });
+    let spec = json!({"@type": "map_flow", "over": {"range": [0, TASKS]}, "do": {"@type": "evaluate", "x": "{item}"}});
+    let document = execute(&cluster, "shared", &spec, &["--quiet"]).wait().expect(0).json();
+    assert_eq!(document["result"][3], 7.0);
+    assert_eq!(document["tasks"]["succeeded"], TASKS);
+    assert!(stock.stderr().contains("lacks an operation"), "{}", stock.stderr());
 }
