@@ -1,7 +1,7 @@
 //! Programs find their servers, and what they say is looked through for passwords.
 
 use std::fs;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tests::servers::{RabbitMq, Redis};
@@ -60,4 +60,15 @@ fn what_a_running_worker_says_can_be_read() {
     assert_eq!(running.stdout(), "hello\n");
     running.terminate();
     assert_eq!(running.wait().code, None);
+}
+
+#[test]
+fn a_cluster_ends_with_a_look_for_passwords() {
+    let cluster = Cluster::start();
+    let password = cluster.redis().password().unwrap().to_owned();
+    let careless = cluster.logs().join("careless.stderr");
+    fs::write(careless, format!("url is redis://:{password}@host")).unwrap();
+    let failure = catch_unwind(AssertUnwindSafe(|| drop(cluster))).unwrap_err();
+    let message = failure.downcast::<String>().unwrap();
+    assert!(message.contains("careless.stderr:1: a secret is shown"), "{message}");
 }

@@ -10,7 +10,8 @@ use crate::running::Running;
 use crate::servers::{RabbitMq, Redis};
 use crate::worker::Worker;
 
-/// Private servers and the programs that use them. Everything that runs ends when it is dropped.
+/// Private servers and the programs that use them. Everything that runs ends when it is dropped; then
+/// also all that its programs have said is looked through for passwords.
 #[derive(Debug)]
 pub struct Cluster {
     rabbitmq: RabbitMq,
@@ -63,10 +64,7 @@ impl Cluster {
         let logs = directory.subdirectory("logs");
         let urls = Urls::new(&rabbitmq, &redis, proxies.as_ref());
         let coordinator = urls.coordinator(&logs);
-        let worker = Worker::new()
-            .with_logs(&logs)
-            .with_env("AMQP_URL", &urls.rabbitmq)
-            .with_env("REDIS_URL", &urls.redis);
+        let worker = urls.worker(&logs);
         Self { rabbitmq, redis, coordinator, worker, proxies, directory }
     }
 
@@ -117,6 +115,14 @@ impl Cluster {
         &self.worker
     }
 
+    /// One more, to be given an environment of its own.
+    ///
+    /// # Panics
+    /// If there is no room for temporary files.
+    pub fn another_worker(&self) -> Worker {
+        self.urls().worker(&self.logs())
+    }
+
     /// Starts so many workers.
     ///
     /// # Panics
@@ -149,6 +155,15 @@ impl Cluster {
     }
 }
 
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // What a test has found is not to be hidden by this.
+        if !std::thread::panicking() {
+            self.assert_passwords_hidden();
+        }
+    }
+}
+
 /// Where the programs find the servers.
 struct Urls {
     rabbitmq: String,
@@ -168,6 +183,13 @@ impl Urls {
 
     fn coordinator(&self, logs: &Path) -> Coordinator {
         Coordinator::new()
+            .with_logs(logs)
+            .with_env("AMQP_URL", &self.rabbitmq)
+            .with_env("REDIS_URL", &self.redis)
+    }
+
+    fn worker(&self, logs: &Path) -> Worker {
+        Worker::new()
             .with_logs(logs)
             .with_env("AMQP_URL", &self.rabbitmq)
             .with_env("REDIS_URL", &self.redis)

@@ -9,6 +9,7 @@
 mod cluster;
 mod coordinator;
 mod directory;
+mod pages;
 mod passwords;
 mod programs;
 mod proxy;
@@ -20,6 +21,7 @@ mod worker;
 
 pub use cluster::{Cluster, Proxies};
 pub use coordinator::Coordinator;
+pub use pages::Page;
 pub use passwords::assert_hidden;
 pub use programs::{program, repository};
 pub use proxy::{Direction, Proxy, Traffic};

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value as Json;
 
+use crate::pages::{Page, get};
 use crate::spawn::spawn;
+use crate::wait::until;
 
 /// How many of the last lines are shown when a test fails.
 const SHOWN_LINES: usize = 40;
@@ -111,6 +113,41 @@ impl Running {
     /// If that cannot be read.
     pub fn stderr(&self) -> String {
         read(&self.output.stderr)
+    }
+
+    /// Reads one of the pages that it has over HTTP; what it shows is kept with what it says.
+    ///
+    /// # Panics
+    /// If it does not say on which address, or does not answer.
+    #[track_caller]
+    pub fn page(&self, path: &str) -> Page {
+        let address = until("the address of its pages", || {
+            let said = self.stderr();
+            let (_, rest) = said.split_once(" on http://")?;
+            let (line, _) = rest.split_once('\n')?;
+            Some(line.parse().expect("it is an address"))
+        });
+        let page = get(address, path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        fs::write(self.output.stdout.with_extension(path.trim_start_matches('/')), &page.body)
+            .expect("temporary directories are writable");
+        page
+    }
+
+    /// One of its numbers, as `/metrics` shows it, by its name without `otaman_worker_` and with its
+    /// labels.
+    ///
+    /// # Panics
+    /// If there is none of this name.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> u64 {
+        let page = self.page("/metrics");
+        let line = page.body.lines().find_map(|line| {
+            line.strip_prefix("otaman_worker_")?.strip_prefix(name)?.strip_prefix(' ')
+        });
+        let value: f64 = line.and_then(|value| value.parse().ok()).unwrap_or_else(|| {
+            panic!("there is no {name} in\n{}", page.body);
+        });
+        value as u64
     }
 
     /// Waits for its end.

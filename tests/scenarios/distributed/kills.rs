@@ -34,7 +34,6 @@ fn workers_killed_at_200_moments_lose_and_double_nothing() {
     println!("{kills} kills, {extra} extra executions, {:?}", started.elapsed());
     assert!(kills >= KILLS / 4, "the run was over after {kills} kills; it must be longer to show anything");
     assert!(extra <= TASKS / 20, "{extra} extra executions of {TASKS}");
-    cluster.assert_passwords_hidden();
 }
 
 #[test]

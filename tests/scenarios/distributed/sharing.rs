@@ -18,10 +18,7 @@ fn large_values_travel_by_reference() {
 #[test]
 fn with_a_signing_key_unsigned_messages_are_put_aside() {
     let cluster = Cluster::start();
-    let signed = Worker::new()
-        .with_env("AMQP_URL", cluster.amqp_url())
-        .with_env("REDIS_URL", cluster.redis_url())
-        .with_env("OTAMAN_SIGNING_KEY", "a secret of the installation");
+    let signed = cluster.another_worker().with_env("OTAMAN_SIGNING_KEY", "a secret of the installation");
     let _worker = signed.start(&["--queue", "cpu", "--quiet"]);
     // This coordinator does not know the secret.
     let stranger = execute(&cluster, "stranger", &numbers(3), &["--quiet"]);
