@@ -132,6 +132,15 @@ impl Cluster {
         (0..count).map(|_| self.worker.start(arguments)).collect()
     }
 
+    /// A path for a file of the test's own, as text.
+    ///
+    /// # Panics
+    /// If the temporary directory has no name in Unicode.
+    pub fn path(&self, name: &str) -> String {
+        let path = self.directory.path().join(name);
+        path.to_str().expect("temporary paths are text").to_owned()
+    }
+
     /// The folder with all that coordinators and workers said.
     pub fn logs(&self) -> PathBuf {
         self.directory.path().join("logs")

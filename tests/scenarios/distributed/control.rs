@@ -1,11 +1,12 @@
 //! Cancelling, pausing, retrying and explaining executions from outside.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tests::{Cluster, until};
 
-use super::{assert_numbers, execute, numbers, until_it_has};
+use super::{assert_numbers, execute, numbers, succeeded, until_it_has};
 
 const WORKER: &[&str] = &["--queue", "cpu", "--concurrency", "2", "--lease", "3s", "--quiet"];
 
@@ -35,22 +36,39 @@ fn cancelled_while_nobody_works_nothing_runs_later() {
 
 #[test]
 fn a_running_execution_is_cancelled_paused_and_resumed_from_outside() {
+    const TASKS: u64 = 600;
     let cluster = Cluster::start();
     let _workers = cluster.start_workers(1, WORKER);
-    let spec = json!({"@type": "map_flow", "over": {"range": [0, 400]},
+    let spec = json!({"@type": "map_flow", "over": {"range": [0, TASKS]},
         "do": {"@type": "sleep", "duration": "20ms", "@key": "{item}"}});
-    let running = execute(&cluster, "controlled", &spec, &["--quiet", "--max-in-flight", "20"]);
+    let mut running = execute(&cluster, "controlled", &spec, &["--quiet", "--max-in-flight", "20"]);
     until_it_has(&cluster, "controlled", 1);
     cluster.coordinator().run(&["pause", "controlled"]).expect(0);
     let shown = cluster.coordinator().run(&["explain", "controlled"]).expect(0);
     assert!(shown.stdout.contains("paused"), "{}", shown.stdout);
+    let paused_at = until_it_stands_still(&cluster, "controlled");
+    assert!(paused_at < TASKS && !running.has_ended(), "{paused_at} tasks ran in spite of the pause");
     cluster.coordinator().run(&["resume", "controlled"]).expect(0);
-    until_it_has(&cluster, "controlled", 30);
+    until_it_has(&cluster, "controlled", paused_at + 30);
     cluster.coordinator().run(&["cancel", "controlled"]).expect(0);
     let ended = running.wait().expect(130);
     assert_eq!(ended.json()["status"], "cancelled");
     let resumed = cluster.coordinator().run(&["execute", "--resume", "controlled", "--quiet", "--json"]);
-    assert_eq!(resumed.expect(0).json()["tasks"]["succeeded"], 400);
+    assert_eq!(resumed.expect(0).json()["tasks"]["succeeded"], TASKS);
+}
+
+/// Waits until no more tasks end: as many have, look after look, while a hundred could. Gives how many.
+#[track_caller]
+fn until_it_stands_still(cluster: &Cluster, id: &str) -> u64 {
+    const STILL: Duration = Duration::from_secs(1);
+    let (mut last, mut since) = (succeeded(cluster, id), Instant::now());
+    until("the execution to stand still", || {
+        let now = succeeded(cluster, id);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        (since.elapsed() >= STILL).then_some(last)
+    })
 }
 
 #[test]

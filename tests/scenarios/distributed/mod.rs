@@ -10,8 +10,10 @@ mod servers;
 mod sessions;
 mod sharing;
 
+use std::fs;
+
 use serde_json::{Value as Json, json};
-use tests::{Cluster, Ended, Running};
+use tests::{Cluster, Ended, Running, until};
 
 /// A spec of `count` no-op tasks, whose result is the list of the numbers from 0.
 fn numbers(count: u64) -> Json {
@@ -42,12 +44,26 @@ fn assert_numbers(ended: Ended, count: u64) -> u64 {
     document["tasks"]["retried"].as_u64().expect("a count")
 }
 
+/// How many tasks of an execution have succeeded so far; 0 while that cannot be told.
+fn succeeded(cluster: &Cluster, id: &str) -> u64 {
+    let shown = cluster.coordinator().run(&["executions", "show", id, "--json"]);
+    if shown.code == Some(0) { shown.json()["tasks"]["succeeded"].as_u64().unwrap_or_default() } else { 0 }
+}
+
 /// Waits until an execution has some outcomes.
 #[track_caller]
 fn until_it_has(cluster: &Cluster, id: &str, outcomes: u64) {
-    tests::until(&format!("{outcomes} outcomes of {id}"), || {
-        let shown = cluster.coordinator().run(&["executions", "show", id, "--json"]);
-        let counts = if shown.code == Some(0) { shown.json()["tasks"].clone() } else { Json::Null };
-        (counts["succeeded"].as_u64().unwrap_or_default() >= outcomes).then_some(())
-    });
+    until(&format!("{outcomes} outcomes of {id}"), || (succeeded(cluster, id) >= outcomes).then_some(()));
+}
+
+/// Waits until more tasks have succeeded than now.
+#[track_caller]
+fn until_it_goes_on(cluster: &Cluster, id: &str) {
+    let before = succeeded(cluster, id);
+    until_it_has(cluster, id, before + 1);
+}
+
+/// How many lines commands have appended to a file; 0 if it is not there.
+fn lines(path: &str) -> usize {
+    fs::read_to_string(path).map_or(0, |text| text.lines().count())
 }

@@ -5,22 +5,9 @@ use std::time::{Duration, Instant};
 use tests::servers::{RabbitMq, Redis};
 use tests::{Cluster, Direction, Traffic, until};
 
-use super::{assert_numbers, execute, numbers, until_it_has};
+use super::{assert_numbers, execute, numbers, succeeded, until_it_goes_on, until_it_has};
 
 const WORKER: &[&str] = &["--queue", "cpu", "--concurrency", "2", "--lease", "5s", "--quiet"];
-
-/// How many tasks have ended so far.
-fn succeeded(cluster: &Cluster, id: &str) -> u64 {
-    let shown = cluster.coordinator().run(&["executions", "show", id, "--json"]);
-    if shown.code == Some(0) { shown.json()["tasks"]["succeeded"].as_u64().unwrap_or_default() } else { 0 }
-}
-
-/// Waits until more tasks have ended than now.
-#[track_caller]
-fn until_it_goes_on(cluster: &Cluster, id: &str) {
-    let before = succeeded(cluster, id);
-    until("more tasks to end", || (succeeded(cluster, id) > before).then_some(()));
-}
 
 #[test]
 fn the_broker_killed_20_times_under_load_loses_nothing() {
