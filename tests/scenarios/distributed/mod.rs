@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test that measures tells its figures")]
 
+mod acknowledgements;
 mod control;
 mod coordinators;
 mod crash_points;

@@ -37,24 +37,30 @@ fn the_broker_killed_20_times_under_load_loses_nothing() {
 }
 
 #[test]
-fn redis_killed_wiped_and_rolled_back_in_mid_run_loses_nothing() {
+fn redis_killed_20_times_wiped_and_rolled_back_in_mid_run_loses_nothing() {
     const TASKS: u64 = 60_000;
+    const KILLS: usize = 20;
     let cluster = Cluster::start();
     let _workers = cluster.start_workers(2, WORKER);
-    let running = execute(&cluster, "store", &numbers(TASKS), &["--quiet", "--max-in-flight", "2000"]);
-    until_it_has(&cluster, "store", 1_000);
-    for _ in 0..5 {
+    let mut running = execute(&cluster, "store", &numbers(TASKS), &["--quiet", "--max-in-flight", "2000"]);
+    until_it_has(&cluster, "store", 1);
+    let mut slowest = Duration::ZERO;
+    for _ in 0..KILLS {
         cluster.redis().kill();
         cluster.redis().restart();
+        let back = Instant::now();
+        until_it_goes_on(&cluster, "store");
+        slowest = slowest.max(back.elapsed());
     }
     let snapshot = cluster.redis().snapshot();
     until_it_goes_on(&cluster, "store");
     cluster.redis().roll_back(&snapshot);
     until_it_goes_on(&cluster, "store");
+    assert!(!running.has_ended(), "it must go on when everything is wiped");
     cluster.redis().wipe();
-    let ended = running.wait();
-    let extra = assert_numbers(ended, TASKS);
-    println!("{extra} extra executions");
+    let extra = assert_numbers(running.wait(), TASKS);
+    println!("{KILLS} kills, {extra} extra executions, at most {slowest:?} until tasks went on");
+    assert!(slowest < Duration::from_secs(15), "{slowest:?}");
 }
 
 #[test]
@@ -78,6 +84,8 @@ fn a_memory_alarm_blocks_and_the_run_goes_on_alone() {
 
 #[test]
 fn a_half_open_connection_is_noticed() {
+    // What we ask of RabbitMQ unless its URL says otherwise.
+    const HEARTBEAT: Duration = Duration::from_secs(10);
     let cluster = Cluster::behind_proxies(RabbitMq::start(), Redis::start());
     let workers = cluster.start_workers(1, WORKER);
     let running = execute(&cluster, "half-open", &numbers(20_000), &["--quiet", "--max-in-flight", "500"]);
@@ -86,7 +94,11 @@ fn a_half_open_connection_is_noticed() {
         cluster.proxies().rabbitmq.set(direction, Traffic::Drop);
     }
     // Nothing tells either side that the other is gone, except its silence.
+    let silent = Instant::now();
     until("the worker to notice", || workers[0].stderr().contains("lost RabbitMQ").then_some(()));
+    let took = silent.elapsed();
+    println!("noticed after {took:?}");
+    assert!(took <= 3 * HEARTBEAT, "noticed after {took:?}");
     cluster.proxies().rabbitmq.heal();
     assert_numbers(running.wait(), 20_000);
 }
