@@ -10,3 +10,7 @@ bench:
 # The model of the lease protocol with more faults than `check` has time for
 model:
     cargo test --release -p backends lease::model -- --ignored
+
+# A join of 1,000,000 tasks over RabbitMQ and Redis
+million:
+    cargo test --release -p tests --features live --test scenarios -- a_join_of_a_million --ignored --nocapture

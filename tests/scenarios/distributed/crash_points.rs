@@ -1,17 +1,25 @@
 //! Processes die at each step of the protocol.
 
-use serde_json::json;
-use tests::{Cluster, Worker, until};
+use std::time::Duration;
 
-use super::{assert_numbers, execute, numbers};
+use serde_json::{Value as Json, json};
+use tests::{Cluster, Proxy, Running, Worker, until, until_within};
+
+use super::{assert_numbers, execute, lines, numbers, until_there_are};
 
 const TASKS: u64 = 300;
 
+const WORKER: &[&str] = &["--queue", "cpu", "--concurrency", "2", "--lease", "3s", "--quiet"];
+
 fn worker_that_dies_at(cluster: &Cluster, place: &str) -> Worker {
-    Worker::new()
-        .with_env("AMQP_URL", cluster.amqp_url())
-        .with_env("REDIS_URL", cluster.redis_url())
-        .with_env("OTAMAN_CRASH_AT", place)
+    cluster.another_worker().with_env("OTAMAN_CRASH_AT", place)
+}
+
+#[track_caller]
+fn until_it_dies(victim: &mut Running, place: &str) {
+    until_within(Duration::from_secs(90), &format!("the worker's death at {place}"), || {
+        victim.has_ended().then_some(())
+    });
 }
 
 /// Runs tasks while a worker dies at a place, then with one that does not.
@@ -20,19 +28,17 @@ fn survives_worker_death_at(cluster: &Cluster, place: &str) {
     // Failing first, so that tasks are also handed back and delayed.
     let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [
         numbers(TASKS),
-        {"@type": "command", "argv": ["sh", "-c", "mkdir \"$0\" && exit 75 || exit 0",
-            cluster.coordinator().directory().join(&id)], "@key": id, "@retry": {"initial_delay": "10ms"}},
+        {"@type": "command", "argv": ["sh", "-c", "mkdir \"$0\" && exit 75 || echo late", cluster.path(&id)],
+            "@key": id, "@retry": {"initial_delay": "10ms"}},
     ]});
     let running = execute(cluster, &id, &spec, &["--quiet"]);
-    let arguments = ["--queue", "cpu", "--concurrency", "2", "--lease", "3s", "--quiet"];
-    let dying = worker_that_dies_at(cluster, place);
-    let mut victim = dying.start(&arguments);
-    until(&format!("the worker's death at {place}"), || victim.has_ended().then_some(()));
-    let _heir = cluster.worker().start(&arguments);
+    until_it_dies(&mut worker_that_dies_at(cluster, place).start(WORKER), place);
+    let _heir = cluster.worker().start(WORKER);
     let document = running.wait().expect(0).json();
     assert_eq!(document["tasks"]["succeeded"], TASKS + 1, "{place}");
-    let values = document["result"][0].as_array().expect("a list");
-    assert_eq!(values.len() as u64, TASKS, "{place}");
+    assert_eq!(document["tasks"]["failed"], 0, "{place}");
+    assert_eq!(document["result"][0], json!((0..TASKS).collect::<Vec<_>>()), "{place}");
+    assert_eq!(document["result"][1]["stdout"], "late\n", "{place}");
 }
 
 #[test]
@@ -51,6 +57,49 @@ fn a_worker_may_die_at_each_step() {
     ] {
         survives_worker_death_at(&cluster, place);
     }
+}
+
+/// A spec whose task says which run of it this is, and takes so many seconds the first time.
+fn counted(runs: &str, seconds: u32) -> Json {
+    let script =
+        format!("echo run >> {runs}; count=$(wc -l < {runs}); test $count -gt 1 || sleep {seconds}; echo $count");
+    json!({"@type": "command", "argv": ["sh", "-c", script], "@key": "counted"})
+}
+
+#[test]
+fn a_worker_may_die_while_it_puts_a_copy_aside_that_is_anothers() {
+    let cluster = Cluster::start();
+    // The connection of the one that runs the task breaks, so its copy comes to another.
+    let proxy = Proxy::start(cluster.rabbitmq().address());
+    let far = cluster.another_worker().with_env("AMQP_URL", proxy.url(&cluster.amqp_url()));
+    let runs = cluster.path("runs");
+    let _owner = far.start(WORKER);
+    let running = execute(&cluster, "parked", &counted(&runs, 8), &["--quiet"]);
+    until("the task to run", || (lines(&runs) == 1).then_some(()));
+    let mut victim = worker_that_dies_at(&cluster, "parked").start(WORKER);
+    until_there_are(&cluster, 2);
+    proxy.hold();
+    assert!(proxy.cut() > 0, "the owner is connected");
+    until_it_dies(&mut victim, "parked");
+    proxy.heal();
+    let document = running.wait().expect(0).json();
+    assert_eq!(document["result"]["stdout"], "1\n", "{document:#}");
+    assert_eq!(document["tasks"]["retried"], 0);
+    assert_eq!(lines(&runs), 1, "its owner has never lost it");
+}
+
+#[test]
+fn a_worker_may_die_while_it_hands_a_long_task_over() {
+    let cluster = Cluster::start();
+    let runs = cluster.path("runs");
+    let mut victim = worker_that_dies_at(&cluster, "handed-over").start(WORKER);
+    let running = execute(&cluster, "handed-over", &counted(&runs, 90), &["--quiet"]);
+    until_it_dies(&mut victim, "handed-over");
+    let _heir = cluster.worker().start(WORKER);
+    let document = running.wait().expect(0).json();
+    assert_eq!(document["result"]["stdout"], "2\n", "{document:#}");
+    assert_eq!(document["tasks"]["retried"], 1);
+    assert_eq!(lines(&runs), 2);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod acknowledgements;
 mod control;
 mod coordinators;
 mod crash_points;
+mod joins;
 mod kills;
 mod servers;
 mod sessions;
@@ -62,6 +63,16 @@ fn until_it_has(cluster: &Cluster, id: &str, outcomes: u64) {
 fn until_it_goes_on(cluster: &Cluster, id: &str) {
     let before = succeeded(cluster, id);
     until_it_has(cluster, id, before + 1);
+}
+
+/// Waits until so many workers have announced themselves.
+#[track_caller]
+fn until_there_are(cluster: &Cluster, workers: usize) {
+    until(&format!("{workers} workers"), || {
+        let shown = cluster.coordinator().run(&["workers", "-o", "json"]);
+        let count = if shown.code == Some(0) { shown.json().as_array().map_or(0, Vec::len) } else { 0 };
+        (count == workers).then_some(())
+    });
 }
 
 /// How many lines commands have appended to a file; 0 if it is not there.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tests::{Cluster, until};
 
-use super::{execute, lines, until_it_has};
+use super::{execute, lines, until_it_has, until_there_are};
 
 #[test]
 fn the_outcome_of_a_worker_frozen_past_its_session_is_refused() {
@@ -77,11 +77,7 @@ fn as_many_tasks_as_idle_workers_start_within_a_second() {
     let directory = cluster.coordinator().directory().join("started");
     fs::create_dir(&directory).expect("the directory is writable");
     let _workers = cluster.start_workers(WORKERS, &["--queue", "cpu", "--concurrency", "1", "--quiet"]);
-    until("all workers", || {
-        let shown = cluster.coordinator().run(&["workers", "-o", "json"]);
-        let count = if shown.code == Some(0) { shown.json().as_array().map_or(0, Vec::len) } else { 0 };
-        (count == WORKERS).then_some(())
-    });
+    until_there_are(&cluster, WORKERS);
     let script = format!("touch {}/{{item}}; sleep 30", directory.display());
     let spec = json!({"@type": "map_flow", "over": {"range": [0, WORKERS]},
         "do": {"@type": "command", "argv": ["sh", "-c", script], "@key": "{item}"}});
