@@ -198,9 +198,6 @@ impl Urls {
     }
 
     fn worker(&self, logs: &Path) -> Worker {
-        Worker::new()
-            .with_logs(logs)
-            .with_env("AMQP_URL", &self.rabbitmq)
-            .with_env("REDIS_URL", &self.redis)
+        Worker::new().with_logs(logs).with_env("AMQP_URL", &self.rabbitmq).with_env("REDIS_URL", &self.redis)
     }
 }

@@ -141,9 +141,10 @@ impl Running {
     #[track_caller]
     pub fn metric(&self, name: &str) -> u64 {
         let page = self.page("/metrics");
-        let line = page.body.lines().find_map(|line| {
-            line.strip_prefix("otaman_worker_")?.strip_prefix(name)?.strip_prefix(' ')
-        });
+        let line = page
+            .body
+            .lines()
+            .find_map(|line| line.strip_prefix("otaman_worker_")?.strip_prefix(name)?.strip_prefix(' '));
         let value: f64 = line.and_then(|value| value.parse().ok()).unwrap_or_else(|| {
             panic!("there is no {name} in\n{}", page.body);
         });

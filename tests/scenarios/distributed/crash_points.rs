@@ -61,8 +61,9 @@ fn a_worker_may_die_at_each_step() {
 
 /// A spec whose task says which run of it this is, and takes so many seconds the first time.
 fn counted(runs: &str, seconds: u32) -> Json {
-    let script =
-        format!("echo run >> {runs}; count=$(wc -l < {runs}); test $count -gt 1 || sleep {seconds}; echo $count");
+    let script = format!(
+        "echo run >> {runs}; count=$(wc -l < {runs}); test $count -gt 1 || sleep {seconds}; echo $count"
+    );
     json!({"@type": "command", "argv": ["sh", "-c", script], "@key": "counted"})
 }
 

@@ -8,6 +8,7 @@ mod coordinators;
 mod crash_points;
 mod joins;
 mod kills;
+mod leaving;
 mod servers;
 mod sessions;
 mod sharing;
