@@ -22,17 +22,16 @@ fn workers_killed_at_200_moments_lose_and_double_nothing() {
     let mut workers = cluster.start_workers(4, WORKER);
     let started = Instant::now();
     let mut running = execute(&cluster, "kills", &numbers(TASKS), &["--quiet"]);
-    let mut kills = 0;
-    while kills < KILLS && !running.has_ended() {
-        std::thread::sleep(Duration::from_millis(random.random_range(20..120)));
+    for kill in 0..KILLS {
+        std::thread::sleep(Duration::from_millis(random.random_range(100..500)));
+        assert!(!running.has_ended(), "the run was over after {kill} kills; it must be longer");
         let victim = random.random_range(0..workers.len());
         workers[victim].kill();
         workers[victim] = cluster.worker().start(WORKER);
-        kills += 1;
     }
+    until_within(Duration::from_secs(180), "the end of the execution", || running.has_ended().then_some(()));
     let extra = assert_numbers(running.wait(), TASKS);
-    println!("{kills} kills, {extra} extra executions, {:?}", started.elapsed());
-    assert!(kills >= KILLS / 4, "the run was over after {kills} kills; it must be longer to show anything");
+    println!("{KILLS} kills, {extra} extra executions, {:?}", started.elapsed());
     assert!(extra <= TASKS / 20, "{extra} extra executions of {TASKS}");
 }
 

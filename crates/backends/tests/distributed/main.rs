@@ -3,3 +3,4 @@
 
 mod broker;
 mod copies;
+mod hostile;

@@ -33,8 +33,8 @@ fn valid_messages() -> Vec<Vec<u8>> {
     ]
 }
 
-/// A small generator of numbers (xorshift, Marsaglia 2003): a hundred thousand cases in a second,
-/// and the same ones each time.
+/// A small generator of numbers (xorshift, Marsaglia 2003): fast also in a debug build, and the same
+/// numbers each time.
 struct Numbers(u64);
 
 impl Numbers {
@@ -51,9 +51,9 @@ impl Numbers {
 }
 
 #[test]
-fn fifty_thousand_random_byte_strings_never_panic() {
+fn four_hundred_thousand_random_byte_strings_never_panic() {
     let mut numbers = Numbers(0x5eed);
-    for _ in 0..50_000 {
+    for _ in 0..400_000 {
         let length = numbers.below(64);
         let bytes: Vec<u8> = (0..length).map(|_| numbers.next() as u8).collect();
         let accepted = decode_all(&bytes);
@@ -62,11 +62,11 @@ fn fifty_thousand_random_byte_strings_never_panic() {
 }
 
 #[test]
-fn a_hundred_thousand_mutated_messages_never_panic() {
+fn six_hundred_thousand_mutated_messages_never_panic() {
     let messages = valid_messages();
     let mut numbers = Numbers(0xdecade);
     let mut refused = 0;
-    for _ in 0..100_000 {
+    for _ in 0..600_000 {
         let mut bytes = messages[numbers.below(messages.len())].clone();
         for _ in 0..=numbers.below(3) {
             let at = numbers.below(bytes.len());
@@ -82,7 +82,7 @@ fn a_hundred_thousand_mutated_messages_never_panic() {
         bytes.pop();
         refused += usize::from(decode_all(&bytes) == 0);
     }
-    assert!(refused > 50_000, "mutations are noticed: {refused}");
+    assert!(refused > 300_000, "mutations are noticed: {refused}");
 }
 
 #[test]
