@@ -9,6 +9,7 @@ mod crash_points;
 mod joins;
 mod kills;
 mod leaving;
+mod passwords;
 mod servers;
 mod sessions;
 mod sharing;
