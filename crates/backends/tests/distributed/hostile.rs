@@ -1,4 +1,5 @@
 //! Junk in a queue of tasks that a worker serves: put aside and counted, while real tasks run.
+#![expect(clippy::print_stdout, reason = "the seed and the figures of a run are worth telling")]
 
 use std::fs;
 use std::sync::Arc;
