@@ -249,6 +249,7 @@ pub(super) struct Delayed {
     pub(super) target: String,
     pub(super) due_ms: u64,
     pub(super) execution: ExecutionId,
+    pub(super) incarnation: u32,
     pub(super) task: TaskId,
 }
 
@@ -262,7 +263,8 @@ impl Delayed {
         let execution = text(delivery, EXECUTION)?.parse();
         let execution = execution.map_err(|_| Refused::Header { header: EXECUTION })?;
         let task = delivery.id().and_then(|id| id.parse().ok()).ok_or(Refused::Id)?;
-        Ok(Self { target: target.to_owned(), due_ms, execution, task })
+        let incarnation = number(delivery, INCARNATION)?;
+        Ok(Self { target: target.to_owned(), due_ms, execution, incarnation, task })
     }
 
     /// The message on its way to its next step, or to its target when nothing is left to wait.

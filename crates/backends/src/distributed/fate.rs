@@ -42,7 +42,11 @@ async fn decide(
         by_execution.entry(&copy.execution).or_default().push(position);
     }
     let mut leased = Vec::new();
-    for (execution, positions) in by_execution {
+    for (execution, mut positions) in by_execution {
+        if let Some(ended) = shared.arbiter.flags(execution).await?.ended {
+            // Whoever claims them drops them; nobody waits for their outcomes any more.
+            positions.retain(|position| copies[*position].1.incarnation > ended);
+        }
         let tasks: Vec<TaskId> = positions.iter().map(|position| copies[*position].1.task).collect();
         for (position, record) in positions.into_iter().zip(shared.arbiter.look(execution, &tasks).await?) {
             let Some(Record { state, session, .. }) = record else { continue };
