@@ -53,4 +53,7 @@ mod reconnect;
 pub mod redis;
 pub mod redis_store;
 pub mod store;
+mod telling;
 pub mod tls;
+
+pub use telling::in_full;

@@ -69,7 +69,7 @@ enum Command {
     Operations(OperationsArgs),
     /// Look at executions, running and past
     Executions(ExecutionsArgs),
-    /// Stop an execution for good: what waits is never run, what runs may finish
+    /// Stop an execution: what waits is not run, what runs may finish
     ///
     /// It holds from whatever machine it is said, also while no worker and no coordinator is up. The
     /// execution can be taken up again by `coordinator execute --resume ID`.

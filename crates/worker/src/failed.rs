@@ -1,7 +1,5 @@
 //! Why the worker program ends otherwise than as asked, and its exit codes.
 
-use std::error::Error as StdError;
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -49,17 +47,7 @@ pub(crate) enum Failed {
 impl Failed {
     /// Says it on standard error; the process's exit code.
     pub(crate) fn report(self) -> ExitCode {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            // Some errors of others repeat what caused them.
-            if !text.ends_with(&cause_text) {
-                let _ = write!(text, ": {cause_text}");
-            }
-            source = cause.source();
-        }
-        let _ = writeln!(io::stderr(), "error: {text}");
+        let _ = writeln!(io::stderr(), "error: {}", backends::in_full(&self));
         ExitCode::from(self.exit_code())
     }
 

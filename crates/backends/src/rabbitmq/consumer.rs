@@ -316,7 +316,7 @@ impl Owner {
 
     async fn declare(&self) {
         if let Err(error) = self.topology.declare(&self.queue).await {
-            let error = super::link::full(&error);
+            let error = crate::in_full(&error);
             tracing::warn!(queue = &*self.queue.name, error, "cannot declare a queue to consume from");
             self.health.tell(self.part, Standing::Disconnected { error });
         }

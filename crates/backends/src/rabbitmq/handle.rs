@@ -12,7 +12,7 @@ use super::address::Address;
 use super::consumer::Owner;
 use super::dial::{Dial, Line};
 use super::error::Error;
-use super::link::{Link, Supervisor, full};
+use super::link::{Link, Supervisor};
 use super::message::Message;
 use super::outbox::Outbox;
 use super::probe::probe;
@@ -21,6 +21,7 @@ use super::queue::{Count, Queue, QueueKind, check_name};
 use super::standing::{Health, Part, Standing};
 use super::subscription::{Acks, Generation, Subscription};
 use super::topology::Topology;
+use crate::in_full;
 use crate::reconnect::Reconnect;
 use crate::tls::TlsFiles;
 
@@ -268,16 +269,21 @@ async fn first_line(dial: &Dial, limit: Duration) -> Result<Line, Error> {
         if !error.is_transient() || begun.elapsed() + delay >= limit {
             return Err(match error {
                 Error::Unreachable { address, source, .. } => {
-                    Error::Unreachable { address, waited: begun.elapsed(), source }
+                    Error::Unreachable { address, waited: whole_seconds(begun.elapsed()), source }
                 }
                 other => other,
             });
         }
-        let text = full(&error);
+        let text = in_full(&error);
         if text != said {
             tracing::warn!(error = text, "waiting for RabbitMQ");
             said = text;
         }
         sleep(delay).await;
     }
+}
+
+/// More exactly nobody wants to know how long was waited.
+fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs_f64().round() as u64)
 }

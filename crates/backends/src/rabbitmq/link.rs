@@ -9,8 +9,8 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::dial::{Dial, Line};
-use super::error::Error;
 use super::standing::{Health, Part, Standing};
+use crate::in_full;
 use crate::reconnect::Reconnect;
 
 /// How often a connection is looked at, should no event have told its end.
@@ -206,7 +206,7 @@ impl Supervisor {
                 match dial.connect().await {
                     Ok(line) => return line,
                     Err(error) => {
-                        let error = full(&error);
+                        let error = in_full(&error);
                         tracing::warn!(address = %dial.address, ?part, error, "still no RabbitMQ");
                         health.tell(*part, Standing::Disconnected { error });
                     }
@@ -223,18 +223,4 @@ impl Supervisor {
 /// Waits until everything is to be closed, or nobody is left who could say so.
 pub(super) async fn closing(signal: &mut watch::Receiver<bool>) {
     let _ = signal.wait_for(|is_closing| *is_closing).await;
-}
-
-/// An error with all that caused it.
-pub(super) fn full(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

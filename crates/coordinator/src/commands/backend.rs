@@ -61,6 +61,11 @@ impl Backend {
 
     /// The servers, for a command that makes no sense without them; `otherwise` says what does.
     pub(crate) fn need_servers(common: &Common, needs: Needs, otherwise: &str) -> Result<Self, Stop> {
+        if common.embedded {
+            return Err(Stop::Usage(format!(
+                "error: this command is about servers; leave out --embedded{otherwise}"
+            )));
+        }
         Self::open_servers(common, needs)?.ok_or_else(|| {
             Stop::Usage(format!(
                 "error: this command is about servers, and none are named; give --broker and --store, or set \

@@ -106,11 +106,13 @@ fn announced(backend: &Backend) -> Result<Option<Announced>, Stop> {
 
 fn hint(workers: usize) -> String {
     let who = match workers {
-        0 => "no worker is alive to announce operations".to_owned(),
+        0 => "no worker is alive".to_owned(),
         1 => "the one live worker does not announce it".to_owned(),
         many => format!("none of the {many} live workers announces it"),
     };
-    format!("\n{who}; start one that has it, then see `coordinator operations`")
+    format!(
+        "\noperations of workers are known while one that has them is alive; {who}; see `coordinator operations`"
+    )
 }
 
 #[cfg(test)]

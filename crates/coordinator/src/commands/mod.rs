@@ -55,7 +55,7 @@ impl Stop {
     pub(crate) fn report(self) -> ExitCode {
         let (text, code) = match self {
             Self::Usage(text) => (text, USAGE),
-            Self::Infrastructure(error) => (format!("error: {error:#}"), INFRASTRUCTURE),
+            Self::Infrastructure(error) => (format!("error: {}", backends::in_full(&*error)), INFRASTRUCTURE),
         };
         say(&text);
         ExitCode::from(code)

@@ -9,6 +9,7 @@ use protocol::TaskState;
 use tokio::sync::watch;
 
 use super::time::length;
+use crate::display::counted;
 use crate::engine::OperationTally;
 use crate::run::Progress;
 use crate::terminal::{self, say};
@@ -109,7 +110,7 @@ fn known_in_all(progress: &Progress) -> u64 {
 
 fn done(progress: &Progress) -> u64 {
     let counts = progress.tally.counts();
-    counts.succeeded + counts.failed + counts.cancelled
+    counts.succeeded + counts.failed
 }
 
 struct Bars {
@@ -205,13 +206,17 @@ fn headline(progress: &Progress) -> String {
     let known = known_in_all(progress);
     let mut text = format!("{} of {known} tasks done", done(progress));
     let running = progress.tally.count(TaskState::Leased);
-    for (count, word) in [(running, "running"), (counts.failed, "failed"), (counts.retried, "retried")] {
+    let (failed, cancelled) = (counts.failed, counts.cancelled);
+    for (count, word) in
+        [(running, "running"), (failed, "failed"), (cancelled, "cancelled"), (counts.retried, "retried")]
+    {
         if count > 0 {
             text.push_str(&format!(", {count} {word}"));
         }
     }
     if progress.is_stopping {
-        text.push_str(", stopping");
+        let out = progress.tally.count(TaskState::Queued) + running;
+        text.push_str(&format!(", stopping: waits for {} that workers have", counted(out, "task")));
     } else if progress.is_paused {
         text.push_str(", paused");
     }
@@ -223,6 +228,10 @@ fn headline(progress: &Progress) -> String {
 }
 
 fn tempo(progress: &Progress, per_second: f64) -> String {
-    let left = left_text(known_in_all(progress), done(progress), per_second);
+    let left = if progress.is_stopping {
+        String::new()
+    } else {
+        left_text(known_in_all(progress), done(progress), per_second)
+    };
     format!("{} elapsed, {}{left}", length(progress.elapsed), rate_text(per_second))
 }

@@ -20,7 +20,7 @@ fn at(server: &RabbitMq, user: &str, vhost: &str) -> Config {
 async fn refused(config: Config) -> Error {
     assert!(!format!("{config:?}").contains(SECRET));
     let error = in_time(Rabbit::connect(config)).await.unwrap_err();
-    let texts = [error.to_string(), format!("{error:?}"), crate::rabbitmq::link::full(&error)];
+    let texts = [error.to_string(), format!("{error:?}"), crate::in_full(&error)];
     for text in texts {
         assert!(!text.contains(SECRET), "{text}");
     }

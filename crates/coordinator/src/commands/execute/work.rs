@@ -166,7 +166,10 @@ fn taken(error: store::Error, common: &Common, backend: &Backend) -> Stop {
     match error {
         store::Error::Busy { id, owner } => {
             let cure = if backend.is_distributed() {
-                format!("stop it with: {}", command(common, &format!("cancel {id}")))
+                format!(
+                    "stop it by Ctrl-C where it runs, or with: {}",
+                    command(common, &format!("cancel {id}"))
+                )
             } else {
                 "stop that process".to_owned()
             };
@@ -180,7 +183,7 @@ fn taken(error: store::Error, common: &Common, backend: &Backend) -> Stop {
 fn existing_execution(error: store::Error, common: &Common) -> Stop {
     match error {
         store::Error::Exists { id } => Stop::Usage(format!(
-            "error: an execution named {id} exists already; choose another --id, or go on with it by: {}",
+            "error: an execution named {id} exists already; choose another --id; once nobody runs it, it goes on with: {}",
             resume_command(common, &id)
         )),
         other => other.into(),
