@@ -10,6 +10,7 @@ mod joins;
 mod kills;
 mod leaving;
 mod passwords;
+mod rollback;
 mod servers;
 mod sessions;
 mod sharing;
