@@ -10,7 +10,7 @@ use crate::broker::Error;
 /// Moves or copies `file` into the directory `kept` under a name of its own; the URL of the result.
 /// It is complete and durable once it has that name.
 pub(crate) async fn keep(kept: PathBuf, file: PathBuf) -> Result<String, Error> {
-    let path = file.display().to_string();
+    let path = format!("{} in {}", file.display(), kept.display());
     let result = tokio::task::spawn_blocking(move || place(&kept, &file)).await;
     let result = result.unwrap_or_else(|panic| Err(io::Error::other(panic)));
     result.map_err(|source| Error::Keep { path, source })

@@ -1,5 +1,6 @@
 //! Standard error, shared by messages, logs and progress bars.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,11 +14,22 @@ pub(crate) fn set_bars(bars: Option<MultiProgress>) {
     *BARS.lock().unwrap_or_else(PoisonError::into_inner) = bars;
 }
 
-/// Writes a line for people to standard error; if nobody reads it, nothing is lost.
+/// Writes a line for people to standard error; if nobody reads it, nothing is lost. What tasks have
+/// printed may be in it: it must not steer the terminal.
 pub(crate) fn say(text: &str) {
+    let text = harmless(text);
     above_bars(|| {
         let _ = writeln!(io::stderr(), "{text}");
     });
+}
+
+/// The text with control characters written out, but for ends of lines and tabs.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    text.chars().map(|c| if steers(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 fn above_bars<T>(write: impl FnOnce() -> T) -> T {
@@ -31,11 +43,27 @@ fn above_bars<T>(write: impl FnOnce() -> T) -> T {
 pub(crate) struct LogWriter;
 
 impl Write for LogWriter {
+    /// A log that nobody takes must not end or hang whoever writes it: tracing panics at errors.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        above_bars(|| io::stderr().write(line))
+        above_bars(|| {
+            let _ = io::stderr().write_all(line);
+        });
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        let _ = io::stderr().flush();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tasks_print_does_not_steer_the_terminal() {
+        assert_eq!(harmless("a\tb\nžluť"), "a\tb\nžluť");
+        assert_eq!(harmless("\u{1b}]0;title\u{7}"), "\\u{1b}]0;title\\u{7}");
     }
 }

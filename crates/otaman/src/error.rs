@@ -138,6 +138,8 @@ fn may_pass(kind: ErrorKind) -> bool {
             | ErrorKind::WouldBlock
             | ErrorKind::ResourceBusy
             | ErrorKind::StaleNetworkFileHandle
+            | ErrorKind::StorageFull
+            | ErrorKind::QuotaExceeded
     )
 }
 

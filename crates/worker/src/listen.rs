@@ -15,9 +15,9 @@ use crate::observed::Observed;
 /// Longest request that is read, in bytes.
 const MOST_BYTES: usize = 8 * 1024;
 /// Longest that a client may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Most clients at once.
-const MOST_CLIENTS: usize = 16;
+const MOST_CLIENTS: usize = 64;
 /// Pause after the system could not give a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 

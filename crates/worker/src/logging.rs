@@ -33,6 +33,22 @@ impl Voice {
     }
 }
 
+/// Standard error for logs.
+struct LogWriter;
+
+impl io::Write for LogWriter {
+    /// A log that nobody takes must not end whoever writes it: tracing panics at errors.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let _ = io::stderr().write_all(line);
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let _ = io::stderr().flush();
+        Ok(())
+    }
+}
+
 /// Starts logging for this process. `OTAMAN_LOG` overrides what the flags say.
 ///
 /// # Errors
@@ -43,10 +59,10 @@ pub(crate) fn start(args: LogArgs) -> Result<Voice, Failed> {
         _ => EnvFilter::new(default_filter(args.verbose, args.quiet)),
     };
     let layer = if args.json_logs {
-        fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed()
+        fmt::layer().json().flatten_event(true).with_writer(|| LogWriter).boxed()
     } else {
         let has_colours = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        fmt::layer().with_target(false).with_ansi(has_colours).with_writer(io::stderr).boxed()
+        fmt::layer().with_target(false).with_ansi(has_colours).with_writer(|| LogWriter).boxed()
     };
     // A second start in one process, as in tests, keeps the first.
     let _ = tracing_subscriber::registry().with(kept_quiet()).with(filter).with(layer).try_init();

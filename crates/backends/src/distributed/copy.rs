@@ -32,6 +32,8 @@ const MOST_DEAD: usize = 64 * 1024;
 pub(super) enum Refused {
     #[error("it is not signed with this installation's key")]
     Unsigned,
+    #[error("it is signed, and this process has no key; set OTAMAN_SIGNING_KEY as the coordinator has it")]
+    Signed,
     #[error("its {header} header is missing or wrong")]
     Header { header: &'static str },
     #[error("its id is not a task's")]
@@ -140,6 +142,9 @@ impl Copies {
             if !signature.as_ref().is_some_and(|signature| key.verifies(&parts, signature)) {
                 return Err(Refused::Unsigned.into());
             }
+        } else if signature.is_some() {
+            // Its outcome would be refused.
+            return Err(Refused::Signed.into());
         }
         let decoded = match self.blobs.get(&execution, &delivery.body).await? {
             Some(bytes) => Envelope::<Task>::decode_large(&bytes),

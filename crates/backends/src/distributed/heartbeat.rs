@@ -175,7 +175,9 @@ impl Pulse {
             };
             match renewed {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "cannot renew the session; trying again"),
+                Ok(Err(error)) => {
+                    tracing::warn!(error = crate::in_full(&error), "cannot renew the session; trying again")
+                }
                 Err(_) => tracing::warn!("no answer to the session's renewal; trying again"),
             }
             if *self.vitals.standing.borrow() == Standing::Ended {

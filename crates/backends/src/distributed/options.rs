@@ -22,7 +22,7 @@ pub struct Options {
     #[arg(long, global = true, env = "REDIS_URL", value_name = "URL", hide_env_values = true)]
     pub store: Option<redis::Address>,
     /// What the names of all queues and keys begin with; separates installations on the same servers
-    #[arg(long, global = true, env = "OTAMAN_PREFIX", value_name = "WORD", default_value = "otaman")]
+    #[arg(long, global = true, env = "OTAMAN_PREFIX", value_name = "WORD", default_value = "otaman", value_parser = prefix)]
     pub prefix: String,
     /// Whether queues are replicated over the broker's nodes, or kept on one
     #[arg(long, global = true, env = "OTAMAN_QUEUE_TYPE", value_name = "TYPE", default_value = "quorum")]
@@ -142,5 +142,30 @@ impl Options {
         };
         let end = secret.iter().rposition(|byte| !byte.is_ascii_whitespace()).map_or(0, |last| last + 1);
         Ok(Some(SigningKey::new(&secret[..end])?))
+    }
+}
+
+/// Longest prefix, in bytes: names of queues have 255, and an execution's id follows.
+const LONGEST_PREFIX: usize = 64;
+
+/// A word that may begin the names of queues and keys.
+fn prefix(text: &str) -> Result<String, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if text.is_empty() || text.len() > LONGEST_PREFIX || !text.chars().all(is_allowed) {
+        return Err(format!("it takes 1 to {LONGEST_PREFIX} letters, digits, dots, dashes and underscores"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_a_plain_word() {
+        assert_eq!(prefix("team-7.otaman").unwrap(), "team-7.otaman");
+        for wrong in ["", "a b", "{x}", "☃", &"x".repeat(65)] {
+            assert!(prefix(wrong).is_err(), "{wrong}");
+        }
     }
 }

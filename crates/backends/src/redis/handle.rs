@@ -144,7 +144,10 @@ impl Redis {
                     self.link.discard(live.number);
                     if is_first { Duration::ZERO } else { delays.next_delay() }
                 }
-                (Verdict::Wait, _) => delays.next_delay(),
+                (Verdict::Wait, _) => {
+                    self.link.say_refused(&error);
+                    delays.next_delay()
+                }
                 (Verdict::Denied, _) => return Err(Error::Access { place: self.place(), source: error }),
                 (Verdict::Unknown | Verdict::Refused, _) => {
                     return Err(Error::Refused { place: self.place(), what: what(), source: error });

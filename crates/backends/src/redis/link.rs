@@ -15,6 +15,9 @@ use crate::reconnect::Reconnect;
 /// more eagerly than a broker.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// Between two words about a server that refuses.
+const BETWEEN_WORDS: Duration = Duration::from_secs(10);
+
 /// Keeps a connection.
 pub(super) struct Link {
     pub(super) connector: Arc<Connector>,
@@ -22,6 +25,8 @@ pub(super) struct Link {
     current: RwLock<Option<Live>>,
     /// Whoever has it makes the next connection. A tokio lock: it is held while connecting.
     making: Mutex<Making>,
+    /// When it was last said that the server refuses. A std mutex: held for a few instructions.
+    said: std::sync::Mutex<Option<Instant>>,
 }
 
 /// One connection and its number.
@@ -45,7 +50,18 @@ impl Link {
     pub(super) fn new(connector: Arc<Connector>) -> Self {
         let making =
             Making { last_number: 0, delays: Reconnect::new(), not_before: Instant::now(), last_error: None };
-        Self { connector, current: RwLock::default(), making: Mutex::new(making) }
+        let said = std::sync::Mutex::default();
+        Self { connector, current: RwLock::default(), making: Mutex::new(making), said }
+    }
+
+    /// Says that the server is there and does not do what it is asked, not too often: whoever asked
+    /// may wait for long, and nobody else would say why.
+    pub(super) fn say_refused(&self, error: &RedisError) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.is_none_or(|said| said.elapsed() >= BETWEEN_WORDS) {
+            *said = Some(Instant::now());
+            tracing::warn!(redis = %self.connector.address.place(), %error, "Redis refuses for now; trying again");
+        }
     }
 
     /// The connection in use, or a new one, which is tried until the deadline or an error that

@@ -146,7 +146,7 @@ impl Tools {
             }
             Ok(answers) => answers,
             Err(error) => {
-                tracing::warn!(%error, "cannot lease tasks now; trying again");
+                tracing::warn!(error = crate::in_full(&error), "cannot lease tasks now; trying again");
                 tokio::time::sleep(PAUSE).await;
                 return Event::Claimed(items, None);
             }
@@ -235,7 +235,9 @@ impl Tools {
                     };
                     return answers.into_iter().map(settled).collect();
                 }
-                Err(error) => tracing::warn!(%error, "cannot record outcomes now; trying again"),
+                Err(error) => {
+                    tracing::warn!(error = crate::in_full(&error), "cannot record outcomes now; trying again")
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -316,7 +318,10 @@ impl Tools {
                     break;
                 }
                 Ok(Released::Stale) => break,
-                Err(error) => tracing::warn!(%error, "cannot hand a task back now; trying again"),
+                Err(error) => tracing::warn!(
+                    error = crate::in_full(&error),
+                    "cannot hand a task back now; trying again"
+                ),
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -391,7 +396,9 @@ impl Tools {
                     let answers = answers.into_iter().map(|answer| answer == Assertion::Held);
                     return Event::Asserted(held.iter().map(|(_, task, _)| *task).zip(answers).collect());
                 }
-                Err(error) => tracing::warn!(%error, "cannot assert leases now; trying again"),
+                Err(error) => {
+                    tracing::warn!(error = crate::in_full(&error), "cannot assert leases now; trying again")
+                }
             }
             tokio::time::sleep(PAUSE).await;
         }
