@@ -1,11 +1,11 @@
 //! The commands, their output and their exit codes.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::Stdio;
 
 use serde_json::{Value as Json, json};
-use tests::Coordinator;
+use tests::{Coordinator, until};
 
 fn execute(coordinator: &Coordinator, spec: &Json, more: &[&str], code: i32) -> Json {
     let spec = coordinator.file("spec.json", &spec.to_string());
@@ -262,4 +262,19 @@ fn a_state_directory_that_cannot_be_written_is_an_infrastructure_failure() {
     let file = coordinator.file("occupied", "");
     let ended = coordinator.run(&["execute", &spec, "--state-dir", &file]).expect(3);
     assert!(ended.stderr.contains("occupied"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_log_that_nobody_takes_holds_up_nothing() {
+    let coordinator = Coordinator::new();
+    let spec =
+        json!({"@type": "map_flow", "over": {"range": [0, 50]}, "do": {"@type": "echo", "value": "{item}"}});
+    let spec = coordinator.file("spec.json", &spec.to_string());
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut running = coordinator.command(&["execute", &spec, "-vv"]).stderr(full).spawn().unwrap();
+    let ended = until("the end of the execution", || running.try_wait().unwrap());
+    let mut printed = String::new();
+    running.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert!(ended.success(), "{ended}");
+    assert_eq!(serde_json::from_str::<Vec<u64>>(&printed).unwrap(), (0..50).collect::<Vec<_>>());
 }
