@@ -31,7 +31,10 @@ pub enum Error {
         size: usize,
     },
     /// What was referred to is gone or is something else.
-    #[error("a value of {size} bytes that a message refers to is not in {place}")]
+    #[error(
+        "a value of {size} bytes that a message refers to is not in {place}; coordinator and workers must \
+         name the same --shared-dir, or none"
+    )]
     Missing {
         /// Its size.
         size: u64,
