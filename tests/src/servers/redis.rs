@@ -11,6 +11,7 @@ use super::files::{copy, installed_server};
 use super::node::Node;
 use super::port::{free_port, new_password};
 use crate::directory::Directory;
+use crate::wait::until;
 
 /// A Redis of its own on loopback; killed when dropped.
 ///
@@ -157,11 +158,16 @@ impl Redis {
     /// If it does not run, or there is no room.
     #[track_caller]
     pub fn snapshot(&self) -> Snapshot {
-        if !self.options.has_append_only_file {
+        if self.options.has_append_only_file {
+            // While the disk is slow to sync, what it has answered may not be in its file yet.
+            until("Redis to have written all", || {
+                self.cli(&["INFO", "persistence"]).contains("aof_buffer_length:0").then_some(())
+            });
+        } else {
             self.cli(&["SAVE"]);
         }
         let directory = Directory::new("snapshot");
-        // What it has answered is in its file already; frozen, it adds nothing while we read.
+        // Frozen, it adds nothing while we read.
         self.node.freeze();
         copy(&self.data(), &directory.path().join("data"));
         self.node.thaw();
