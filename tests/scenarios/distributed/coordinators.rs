@@ -78,7 +78,7 @@ fn a_frozen_coordinator_is_fenced_when_another_has_taken_over() {
     let second = until("the second coordinator to take over", || {
         let running =
             cluster.another_coordinator().run(&["execute", "--resume", "fenced", "--quiet", "--json"]);
-        (running.code != Some(2)).then_some(running)
+        (running.code != Some(3)).then_some(running)
     });
     assert_numbers(second, 20_000);
     first.thaw();

@@ -46,7 +46,7 @@ fn a_task_that_kills_its_workers_is_dead_and_others_are_unhurt() {
     // Others that take so long that it takes them with it, as often as it runs beside them.
     let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [
         {"@type": "command", "argv": ["sh", "-c", "sleep 0.5; kill -9 $PPID"], "@key": "poison"},
-        {"@type": "map_flow", "over": {"range": [0, 3]}, "do": {"@type": "sleep", "duration": "3s", "@key": "{item}"}},
+        {"@type": "map_flow", "over": {"range": [0, 3]}, "do": {"@type": "sleep", "duration": "3s", "@key": "long {item}"}},
         {"@type": "map_flow", "over": {"range": [0, 200]}, "do": {"@type": "sleep", "duration": "20ms", "@key": "{item}"}},
     ]});
     let mut running = execute(&cluster, "poison", &spec, &["--on-failure", "continue", "--quiet"]);
