@@ -17,6 +17,11 @@ impl Announcement {
         Self { redis, all: all(prefix), key, description }
     }
 
+    /// The same on a connection that nobody else uses; it is made where it is used first.
+    pub(super) fn with_own_connection(self) -> Self {
+        Self { redis: self.redis.with_own_connection(), ..self }
+    }
+
     /// The key under which sessions name it; equal descriptions have equal keys.
     pub(super) fn key(&self) -> &str {
         &self.key

@@ -69,6 +69,8 @@ impl Heartbeat {
         let (stop, stopped) = watch::channel(false);
         // A connection is driven where it is made, which must not be where others work.
         let arbiter = arbiter.with_own_connection();
+        let announcement = identity.announcement.map(Announcement::with_own_connection);
+        let identity = Identity { announcement, ..identity };
         let pulse = Pulse { arbiter, identity, vitals, witness, has_lost: false };
         let thread = std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
