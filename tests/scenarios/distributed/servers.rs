@@ -95,7 +95,7 @@ fn a_half_open_connection_is_noticed() {
     until("the worker to notice", || workers[0].stderr().contains("lost RabbitMQ").then_some(()));
     let took = silent.elapsed();
     println!("noticed after {took:?}");
-    assert!(took <= 3 * HEARTBEAT, "noticed after {took:?}");
+    assert!(took <= 2 * HEARTBEAT, "noticed after {took:?}");
     cluster.proxies().rabbitmq.heal();
     assert_numbers(running.wait(), 20_000);
 }

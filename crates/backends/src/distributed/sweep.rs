@@ -80,6 +80,13 @@ pub(super) async fn sweep(core: Arc<Core>, to_publish: mpsc::UnboundedSender<Arc
         if gone_since.is_some() {
             continue;
         }
+        // While workers cannot report, nothing may be published here either.
+        if !core.desk().in_flight.is_empty() {
+            tokio::select! {
+                () = core.shared.rabbit.provoke() => {}
+                _ = standing.changed() => {}
+            }
+        }
         let suspected = to_suspect.take_if(|(due, _)| *due <= now).map(|(_, since)| since);
         let late = late(&core, now, suspected);
         if late.is_empty() {

@@ -6,9 +6,10 @@ use std::os::fd::AsFd as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::tcp::{AsyncTcpStream, OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::AMQPScheme;
-use lapin::{Connection, ConnectionProperties, ErrorKind};
+use lapin::{BasicProperties, Connection, ConnectionProperties, ErrorKind};
 use tokio::time::timeout;
 
 use super::address::Address;
@@ -17,6 +18,8 @@ use crate::tls::{self, TlsFiles};
 
 /// Longest that one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(10);
+/// A queue that nobody has: what is published to it is dropped.
+const NO_QUEUE: &str = "otaman.probe";
 const ACCESS_REFUSED: u16 = 403;
 const NOT_ALLOWED: u16 = 530;
 
@@ -112,6 +115,16 @@ impl Dial {
 }
 
 impl Line {
+    /// Publishes nothing to nobody and waits for the confirm. That may overtake the word of an alarm,
+    /// but a connection that is blocked answers nothing that is asked after it.
+    pub(super) async fn publish_nothing(&self) -> Result<(), lapin::Error> {
+        let channel = self.connection.create_channel().await?;
+        channel.confirm_select(ConfirmSelectOptions::default()).await?;
+        let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+        channel.basic_publish("".into(), NO_QUEUE.into(), options, &[], properties).await?.await?;
+        channel.close(200, "OK".into()).await
+    }
+
     /// Ends it at once, so that everything that waits for it fails.
     pub(super) fn cut(&self) {
         self.socket.cut();

@@ -160,6 +160,12 @@ impl Rabbit {
         probe(&self.inner.probing).await
     }
 
+    /// Lets the broker say by [`standing`](Self::standing) whether it takes messages: unless something
+    /// is published, it does not.
+    pub async fn provoke(&self) {
+        self.inner.publishing.provoke().await;
+    }
+
     /// Makes sure that a queue is there.
     ///
     /// # Errors

@@ -72,6 +72,17 @@ impl Link {
         let _ = self.live.wait_for(is_another).await;
     }
 
+    /// Publishes nothing to nobody, if there is a connection.
+    pub(super) async fn provoke(&self) {
+        let live = self.live.borrow().clone();
+        if let Some(live) = live
+            && !live.is_blocked()
+        {
+            // A connection that is blocked does not answer; how one ends is told elsewhere.
+            let _ = timeout(ANSWER, live.line.publish_nothing()).await;
+        }
+    }
+
     /// Something was not answered: unless the connection answers another request at once, it is given
     /// up. One queue without a leader must not disturb all others.
     pub(super) async fn doubt(&self, live: &Live) {

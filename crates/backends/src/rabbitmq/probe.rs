@@ -3,16 +3,12 @@
 use std::future::pending;
 
 use futures::StreamExt as _;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Event};
+use lapin::Event;
 use tokio::time::sleep;
 
-use super::dial::{Dial, Line};
+use super::dial::Dial;
 use super::error::Error;
 use super::link::ANSWER;
-
-/// A queue that nobody has: what is published to it is dropped.
-const NO_QUEUE: &str = "otaman.probe";
 
 /// Why the broker takes no messages; `None` if it does. A connection of its own is used, since one
 /// that is blocked does nothing else any more.
@@ -31,16 +27,7 @@ pub(super) async fn probe(dial: &Dial) -> Result<Option<String>, Error> {
     };
     tokio::select! {
         reason = blocked => Ok(Some(reason)),
-        published = publish(&line) => published.map(|()| None).map_err(|error| dial.explain(error)),
+        published = line.publish_nothing() => published.map(|()| None).map_err(|error| dial.explain(error)),
         () = sleep(ANSWER) => Ok(Some(format!("no answer within {ANSWER:?}"))),
     }
-}
-
-/// Publishes nothing to nobody and waits for the confirm.
-async fn publish(line: &Line) -> Result<(), lapin::Error> {
-    let channel = line.connection.create_channel().await?;
-    channel.confirm_select(ConfirmSelectOptions::default()).await?;
-    let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
-    channel.basic_publish("".into(), NO_QUEUE.into(), options, &[], properties).await?.await?;
-    Ok(())
 }
