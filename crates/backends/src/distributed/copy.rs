@@ -90,45 +90,6 @@ impl Copies {
         Ok(Copy { execution: execution.clone(), task, incarnation, parks: 0, body: body.into(), signature })
     }
 
-    /// Whether reading it takes more than what is in the message.
-    pub(super) fn is_by_reference(&self, delivery: &rabbitmq::Delivery) -> bool {
-        blobs::is_reference(&delivery.body)
-    }
-
-    /// How often a delivery was put aside.
-    pub(super) fn parks(&self, delivery: &rabbitmq::Delivery) -> u32 {
-        number(delivery, PARKS).unwrap_or(0)
-    }
-
-    /// A message from a queue of tasks that cannot be read now, as one that comes again after a delay.
-    /// `now_ms` is the store's clock.
-    pub(super) fn put_off(
-        &self,
-        delayed: &[Arc<Queue>],
-        queue: &str,
-        delivery: &rabbitmq::Delivery,
-        now_ms: u64,
-        delay: Duration,
-    ) -> Message {
-        let mut headers = vec![
-            (PARKS, Header::Number(u64::from(self.parks(delivery)) + 1)),
-            (TARGET, Header::Bytes(queue.into())),
-            (DUE, Header::Number(now_ms + delay.as_millis() as u64)),
-        ];
-        headers.extend(delivery.number(INCARNATION).map(|number| (INCARNATION, Header::Number(number))));
-        headers.extend(
-            [EXECUTION, SIGNATURE]
-                .into_iter()
-                .filter_map(|name| Some((name, Header::Bytes(delivery.bytes(name)?.to_vec())))),
-        );
-        Message {
-            queue: Arc::clone(&delayed[step_for(delay)]),
-            id: delivery.id().unwrap_or_default().to_owned(),
-            body: delivery.body.clone(),
-            headers,
-        }
-    }
-
     /// Reads and checks what came from a queue of tasks.
     pub(super) async fn open(&self, queue: &str, delivery: &rabbitmq::Delivery) -> Result<Copy, Unopened> {
         let incarnation = number(delivery, INCARNATION)?;
@@ -197,9 +158,8 @@ impl Copies {
         now_ms: u64,
         delay: Duration,
     ) -> Message {
-        let mut headers = copy.headers();
-        headers.push((TARGET, Header::Bytes(self.names.tasks(&copy.task.worker_type).into())));
-        headers.push((DUE, Header::Number(now_ms + delay.as_millis() as u64)));
+        let target = self.names.tasks(&copy.task.worker_type);
+        let headers = waiting(copy.headers(), &target, now_ms + delay.as_millis() as u64);
         Message {
             queue: Arc::clone(&delayed[step_for(delay)]),
             id: copy.task.id.to_string(),
@@ -279,23 +239,67 @@ impl Delayed {
         delayed: &[Arc<Queue>],
         left: Duration,
     ) -> Message {
-        let is_due = left.is_zero();
-        let queue = if is_due {
-            Arc::new(Queue::shared(self.target.as_str()))
+        let headers = headers_of(delivery, parks(delivery));
+        let (queue, headers) = if left.is_zero() {
+            (Arc::new(Queue::shared(self.target.as_str())), headers)
         } else {
-            Arc::clone(&delayed[step_for(left)])
+            (Arc::clone(&delayed[step_for(left)]), waiting(headers, &self.target, self.due_ms))
         };
-        let numbers: &[&'static str] =
-            if is_due { &[INCARNATION, PARKS] } else { &[INCARNATION, PARKS, DUE] };
-        let texts: &[&'static str] =
-            if is_due { &[EXECUTION, SIGNATURE] } else { &[EXECUTION, SIGNATURE, TARGET] };
-        let numbers = numbers.iter().filter_map(|name| Some((*name, Header::Number(delivery.number(name)?))));
-        let texts =
-            texts.iter().filter_map(|name| Some((*name, Header::Bytes(delivery.bytes(name)?.to_vec()))));
-        let headers = numbers.chain(texts).collect();
         let id = delivery.id().unwrap_or_default().to_owned();
         Message { queue, id, body: delivery.body.clone(), headers }
     }
+}
+
+/// Whether reading it takes more than what is in the message.
+pub(super) fn is_by_reference(delivery: &rabbitmq::Delivery) -> bool {
+    blobs::is_reference(&delivery.body)
+}
+
+/// How often a delivery was put aside.
+pub(super) fn parks(delivery: &rabbitmq::Delivery) -> u32 {
+    number(delivery, PARKS).unwrap_or(0)
+}
+
+/// A message from queue `target` that cannot be taken now, as one that comes there again after a delay.
+/// `now_ms` is the store's clock.
+pub(super) fn put_off(
+    delayed: &[Arc<Queue>],
+    target: &str,
+    delivery: &rabbitmq::Delivery,
+    now_ms: u64,
+    delay: Duration,
+) -> Message {
+    let headers = headers_of(delivery, parks(delivery).saturating_add(1));
+    Message {
+        queue: Arc::clone(&delayed[step_for(delay)]),
+        id: delivery.id().unwrap_or_default().to_owned(),
+        body: delivery.body.clone(),
+        headers: waiting(headers, target, now_ms + delay.as_millis() as u64),
+    }
+}
+
+/// The headers of a copy, as they came.
+fn headers_of(delivery: &rabbitmq::Delivery, parks: u32) -> Vec<(&'static str, Header)> {
+    let mut headers = Vec::new();
+    headers.extend(delivery.number(INCARNATION).map(|number| (INCARNATION, Header::Number(number))));
+    for name in [EXECUTION, SIGNATURE] {
+        headers.extend(delivery.bytes(name).map(|bytes| (name, Header::Bytes(bytes.to_vec()))));
+    }
+    if parks > 0 {
+        headers.push((PARKS, Header::Number(parks.into())));
+    }
+    headers
+}
+
+/// The headers of a copy that waits: it is due at `due_ms` of the store's clock in queue `target`.
+fn waiting(
+    mut headers: Vec<(&'static str, Header)>,
+    target: &str,
+    due_ms: u64,
+) -> Vec<(&'static str, Header)> {
+    headers.push((TARGET, Header::Bytes(target.into())));
+    headers.push((DUE, Header::Number(due_ms)));
+    headers
 }
 
 fn number(delivery: &rabbitmq::Delivery, header: &'static str) -> Result<u32, Refused> {

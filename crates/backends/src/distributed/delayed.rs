@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::connect::Shared;
-use super::copy::Delayed;
+use super::copy::{self, Delayed};
 use super::fate::{Fate, fates};
 use super::queues::{STEPS, park_time};
 use crate::rabbitmq::{self, Acks, Delivery, Message, Subscription, Ticket};
@@ -126,8 +126,8 @@ impl Drain {
             let message = match fate {
                 Fate::Wanted => delayed.onward(&delivery, steps, Duration::ZERO),
                 Fate::Leased => {
-                    let wait = park_time(copies.parks(&delivery));
-                    copies.put_off(steps, &delayed.target, &delivery, self.shared.store_now_ms(), wait)
+                    let wait = park_time(copy::parks(&delivery));
+                    copy::put_off(steps, &delayed.target, &delivery, self.shared.store_now_ms(), wait)
                 }
                 Fate::Done { part } => copies.report(&delayed.execution, vec![part]),
             };

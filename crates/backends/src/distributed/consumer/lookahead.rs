@@ -9,6 +9,8 @@ const HORIZON: Duration = Duration::from_millis(50);
 const SHORT: Duration = Duration::from_millis(20);
 /// Most tasks that are fetched ahead.
 const MOST: u32 = 1024;
+/// The same while junk comes.
+const MOST_JUNK: u32 = 16;
 /// How long nothing is fetched ahead after it proved wrong.
 const COOL_DOWN: Duration = Duration::from_secs(1);
 /// So many attempts must have ended before anything is concluded.
@@ -21,16 +23,29 @@ pub(super) struct Lookahead {
     /// Exponentially weighted mean of durations, in seconds.
     mean: f64,
     seen: u32,
+    /// Most that are fetched ahead for now.
+    most: u32,
     not_before: Option<Instant>,
 }
 
 impl Lookahead {
     pub(super) fn new(slots: u32) -> Self {
-        Self { slots: slots.max(1), mean: 0.0, seen: 0, not_before: None }
+        Self { slots: slots.max(1), mean: 0.0, seen: 0, most: MOST, not_before: None }
     }
 
     /// An attempt took so long.
     pub(super) fn learn(&mut self, duration: Duration) {
+        self.most = MOST;
+        self.average(duration);
+    }
+
+    /// A message was no task. That takes no time of a slot, but such may be large.
+    pub(super) fn learn_of_junk(&mut self) {
+        self.most = MOST_JUNK;
+        self.average(Duration::ZERO);
+    }
+
+    fn average(&mut self, duration: Duration) {
         let weight = if self.seen < ENOUGH { 1.0 / f64::from(self.seen + 1) } else { 0.05 };
         self.mean += (duration.as_secs_f64() - self.mean) * weight;
         self.seen = self.seen.saturating_add(1);
@@ -50,7 +65,7 @@ impl Lookahead {
             return 0;
         }
         let wanted = HORIZON.as_secs_f64() / self.mean.max(1e-6) * f64::from(self.slots);
-        let mut count = MOST;
+        let mut count = self.most;
         while f64::from(count) > wanted && count > 0 {
             count /= 4;
         }
@@ -76,6 +91,17 @@ mod tests {
         assert_eq!(after(&[Duration::from_micros(5); 20]), MOST);
         assert_eq!(after(&[Duration::from_millis(10); 20]), 4);
         assert_eq!(after(&[Duration::from_secs(1); 20]), 0);
+    }
+
+    #[test]
+    fn among_junk_a_few_are_fetched_ahead() {
+        let mut lookahead = Lookahead::new(2);
+        for _ in 0..20 {
+            lookahead.learn_of_junk();
+        }
+        assert_eq!(lookahead.count(Instant::now()), MOST_JUNK);
+        lookahead.learn(Duration::from_secs(1));
+        assert_eq!(lookahead.count(Instant::now()), 0);
     }
 
     #[test]

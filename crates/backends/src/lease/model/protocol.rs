@@ -141,6 +141,34 @@ impl Model for Protocol {
     }
 
     fn next_state(&self, last: &Snapshot, action: Action) -> Option<Snapshot> {
+        let mut next = self.step(last, action)?;
+        if next.faults >= self.max_faults {
+            // Redis does not fall back any more: states that differ only in their past are one.
+            next.past.clear();
+        }
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(KEPT, |_, state: &Snapshot| state.durable.is_some() || state.copies() > 0),
+            Property::always(ONCE, |_, state: &Snapshot| state.accepted <= 1),
+            Property::always(FRUGAL, |_, state: &Snapshot| state.runs <= 1 + state.faults),
+            Property::sometimes(ENDS, |_, state: &Snapshot| state.durable.is_some()),
+        ]
+    }
+
+    fn within_boundary(&self, state: &Snapshot) -> bool {
+        state.queued <= 3 && state.parked <= 3 && state.runs <= 5
+    }
+}
+
+impl Protocol {
+    fn is(&self, mutant: Mutant) -> bool {
+        self.mutant == Some(mutant)
+    }
+
+    fn step(&self, last: &Snapshot, action: Action) -> Option<Snapshot> {
         match action {
             Action::Deliver(n)
             | Action::NewSession(n)
@@ -168,25 +196,6 @@ impl Model for Protocol {
                 strike_others(last, action)
             }
         }
-    }
-
-    fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always(KEPT, |_, state: &Snapshot| state.durable.is_some() || state.copies() > 0),
-            Property::always(ONCE, |_, state: &Snapshot| state.accepted <= 1),
-            Property::always(FRUGAL, |_, state: &Snapshot| state.runs <= 1 + state.faults),
-            Property::sometimes(ENDS, |_, state: &Snapshot| state.durable.is_some()),
-        ]
-    }
-
-    fn within_boundary(&self, state: &Snapshot) -> bool {
-        state.queued <= 3 && state.parked <= 3 && state.runs <= 5
-    }
-}
-
-impl Protocol {
-    fn is(&self, mutant: Mutant) -> bool {
-        self.mutant == Some(mutant)
     }
 
     /// A step of a worker.
@@ -267,14 +276,20 @@ impl Protocol {
                 next.workers[n].is_renewing = true;
             }
             Standing::Alive => {
-                let claimant = Claimant { session: id(session), incarnation: 1, max_losses: 2 };
                 let mut world = next.redis.world.clone();
                 if self.is(Mutant::NeverTakeFromTheDead) {
                     world.calm_ms = NEVER_MS;
                 }
                 let record = next.redis.record.as_ref();
-                let (answer, change) =
-                    transition::claim(record, claimant, Flags::default(), &world, NOW_MS, &mut 1);
+                let claim = |is_ahead| {
+                    let claimant = Claimant { session: id(session), incarnation: 1, max_losses: 2, is_ahead };
+                    transition::claim(record, claimant, Flags::default(), &world, NOW_MS, &mut 1)
+                };
+                // One of the workers leases ahead, where it may.
+                let (answer, change) = match claim(n == 1) {
+                    (Answer::Later, _) => claim(false),
+                    claimed => claimed,
+                };
                 next.change(change);
                 let worker = &mut next.workers[n];
                 worker.step = match answer {
