@@ -18,6 +18,9 @@ pub struct Claim<'a> {
     pub incarnation: u32,
     /// How many workers may be lost over the task; 0 counts as 1.
     pub max_losses: u32,
+    /// Whether no slot is free for it yet. If the worker is lost, nobody knows whether the task had
+    /// begun: that is charged to no task, and such a task is not leased ahead again.
+    pub is_ahead: bool,
 }
 
 /// An attempt that the asking session runs.
@@ -84,7 +87,8 @@ pub enum Answer {
     /// Too many workers were lost over it. It is yours, not to be run but to be completed with a
     /// failure; `attempt` is that of the last loss.
     Poison(Grant),
-    /// A suspect (see [`is_suspect`]), and there is no allowance for another one.
+    /// Claimed ahead of a free slot, and a worker was lost that had it before. Otherwise a suspect (see
+    /// [`is_suspect`]), and there is no allowance for another one.
     Later,
     /// Its execution is paused.
     Paused,

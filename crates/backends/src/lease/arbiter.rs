@@ -335,7 +335,7 @@ pub(super) const NOTHING: &[&[u8]] = &[];
 /// The executions of claims, and what the script is told of each claim.
 fn facts_of<'a>(claims: &[Claim<'a>]) -> (Vec<&'a ExecutionId>, Vec<u8>) {
     let mut executions: Vec<&ExecutionId> = Vec::new();
-    let mut facts = Vec::with_capacity(claims.len() * 10);
+    let mut facts = Vec::with_capacity(claims.len() * 11);
     for claim in claims {
         // Copies of one execution mostly follow each other, so the latest is looked at first.
         let known = executions.iter().rposition(|execution| *execution == claim.execution);
@@ -347,6 +347,7 @@ fn facts_of<'a>(claims: &[Claim<'a>]) -> (Vec<&'a ExecutionId>, Vec<u8>) {
         facts.extend_from_slice(&number.to_be_bytes());
         facts.extend_from_slice(&claim.incarnation.to_be_bytes());
         facts.extend_from_slice(&claim.max_losses.to_be_bytes());
+        facts.push(u8::from(claim.is_ahead));
     }
     (executions, facts)
 }

@@ -60,7 +60,7 @@ impl Reader {
     fn grant(&mut self) -> Result<Grant, Unreadable> {
         let record = Record::parse(&self.sized()?).map_err(Unreadable::Record)?;
         match record.state {
-            State::Leased { history } => {
+            State::Leased { history, .. } => {
                 Ok(Grant { attempt: record.attempt, lost: record.lost, losses: record.losses, history })
             }
             State::Free { .. } | State::Done { .. } | State::Withdrawn { .. } => Err(Unreadable::Answer),

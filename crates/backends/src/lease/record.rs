@@ -7,7 +7,7 @@
 //! | 17..21 | number of the attempt that it runs, or last ran |
 //! | 21..25 | how many workers were lost over the task |
 //! | 25..33 | when the lease began, milliseconds since 1970 by Redis' clock |
-//! | 33..37 | incarnation that withdrew it; otherwise zero |
+//! | 33..37 | incarnation that withdrew it; 1 if leased ahead, or free after that; otherwise zero |
 //! | 37 | number of losses that follow, at most [`MAX_LOSSES`] |
 //! | 36 each | a loss: session, attempt, since, until |
 //! | the rest | the outcome if done, otherwise the history; opaque |
@@ -50,11 +50,16 @@ pub enum State {
     Free {
         /// What the last one to release it said of its past.
         history: Bytes,
+        /// Whether it was leased ahead by a worker that is lost: nobody knows whether it had begun, so
+        /// it is leased next only for a free slot.
+        needs_slot: bool,
     },
     /// The session's, as long as it lives.
     Leased {
         /// What the last one to release it said of its past.
         history: Bytes,
+        /// Whether it was leased before a slot was free for it, so that it may not have begun.
+        is_ahead: bool,
     },
     /// Ended for good.
     Done {
@@ -100,8 +105,8 @@ impl Record {
         let losses = bytes.get(HEADER..end).ok_or(malformed)?;
         let tail = bytes.slice(end..);
         let state = match bytes[0] {
-            b'q' => State::Free { history: tail },
-            b'r' => State::Leased { history: tail },
+            b'q' => State::Free { history: tail, needs_slot: bytes[36] == 1 },
+            b'r' => State::Leased { history: tail, is_ahead: bytes[36] == 1 },
             b'd' => State::Done { outcome: tail },
             b'c' => State::Withdrawn { incarnation: number(&bytes[33..37]), history: tail },
             _ => return Err(malformed),
@@ -118,9 +123,9 @@ impl Record {
 
     /// The bytes that [`Self::parse`] reads.
     pub fn encode(&self) -> Vec<u8> {
-        let (letter, incarnation, tail) = match &self.state {
-            State::Free { history } => (b'q', 0, history),
-            State::Leased { history } => (b'r', 0, history),
+        let (letter, fact, tail) = match &self.state {
+            State::Free { history, needs_slot } => (b'q', u32::from(*needs_slot), history),
+            State::Leased { history, is_ahead } => (b'r', u32::from(*is_ahead), history),
             State::Done { outcome } => (b'd', 0, outcome),
             State::Withdrawn { incarnation, history } => (b'c', *incarnation, history),
         };
@@ -131,7 +136,7 @@ impl Record {
         bytes.extend_from_slice(&self.attempt.to_be_bytes());
         bytes.extend_from_slice(&self.lost.to_be_bytes());
         bytes.extend_from_slice(&self.since_ms.to_be_bytes());
-        bytes.extend_from_slice(&u32::to_be_bytes(incarnation));
+        bytes.extend_from_slice(&u32::to_be_bytes(fact));
         bytes.push(u8::try_from(losses.len()).expect("there are at most MAX_LOSSES"));
         for loss in losses {
             bytes.extend_from_slice(&session_bytes(loss.session));
@@ -201,8 +206,8 @@ mod tests {
     fn any_state() -> impl Strategy<Value = State> {
         let tail = || prop::collection::vec(any::<u8>(), 0..80).prop_map(Bytes::from);
         prop_oneof![
-            tail().prop_map(|history| State::Free { history }),
-            tail().prop_map(|history| State::Leased { history }),
+            (tail(), any::<bool>()).prop_map(|(history, needs_slot)| State::Free { history, needs_slot }),
+            (tail(), any::<bool>()).prop_map(|(history, is_ahead)| State::Leased { history, is_ahead }),
             tail().prop_map(|outcome| State::Done { outcome }),
             (any::<u32>(), tail())
                 .prop_map(|(incarnation, history)| State::Withdrawn { incarnation, history }),
@@ -233,7 +238,7 @@ mod tests {
     fn a_cut_record_is_refused() {
         let loss = Loss { session: SessionId::from_uuid(Uuid::nil()), attempt: 1, since_ms: 2, until_ms: 3 };
         let record = Record {
-            state: State::Leased { history: Bytes::new() },
+            state: State::Leased { history: Bytes::new(), is_ahead: true },
             session: loss.session,
             attempt: 2,
             lost: 1,

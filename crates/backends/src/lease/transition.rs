@@ -37,6 +37,7 @@ pub(super) struct Claimant {
     pub(super) session: SessionId,
     pub(super) incarnation: u32,
     pub(super) max_losses: u32,
+    pub(super) is_ahead: bool,
 }
 
 /// Claims a task for a live session. `suspects` is what is left of the allowance.
@@ -61,7 +62,7 @@ pub(super) fn claim(
             return (Answer::Dropped, Change::Keep);
         }
         Some((record, State::Withdrawn { .. })) => Some(anew(record)),
-        Some((record, State::Leased { history })) if record.session == claimant.session => {
+        Some((record, State::Leased { history, .. })) if record.session == claimant.session => {
             let grant = grant(record, history);
             let answer = if is_poison(record, claimant) {
                 Answer::Poison(grant)
@@ -87,8 +88,11 @@ pub(super) fn claim(
         return (Answer::Paused, Change::Keep);
     }
     let mut new = free.unwrap_or_else(|| nothing(claimant.session));
-    let State::Free { history } = new.state else { unreachable!("only free records come here") };
+    let State::Free { history, needs_slot } = new.state else { unreachable!("only free records come here") };
     let is_poison = new.lost > 0 && new.lost >= claimant.max_losses;
+    if !is_poison && claimant.is_ahead && (needs_slot || new.lost > 0) {
+        return (Answer::Later, Change::Keep);
+    }
     if !is_poison && is_suspect(new.lost, claimant.max_losses) {
         if *suspects == 0 {
             return (Answer::Later, Change::Keep);
@@ -98,7 +102,7 @@ pub(super) fn claim(
     new.attempt += u32::from(!is_poison);
     new.session = claimant.session;
     new.since_ms = now_ms;
-    new.state = State::Leased { history: history.clone() };
+    new.state = State::Leased { history: history.clone(), is_ahead: claimant.is_ahead };
     let grant = grant(&new, &history);
     (if is_poison { Answer::Poison(grant) } else { Answer::Granted(grant) }, Change::put(new))
 }
@@ -142,7 +146,7 @@ pub(super) fn release(
         (Some(record), Standing::Alive | Standing::Unknown) if is_of(record, session, attempt) => {
             match record.state {
                 State::Leased { .. } => {
-                    let state = State::Free { history: history.clone() };
+                    let state = State::Free { history: history.clone(), needs_slot: false };
                     (
                         Released::Accepted,
                         Change::put(Record { state, lost, losses: Vec::new(), ..record.clone() }),
@@ -169,8 +173,8 @@ pub(super) fn assert_held(
         State::Leased { .. } | State::Done { .. } if is_of(&old, session, attempt) => {
             return (Assertion::Held, Change::Keep);
         }
-        State::Free { history } => history.clone(),
-        State::Leased { history } if !world.sessions.contains_key(&old.session) => history.clone(),
+        State::Free { history, .. } => history.clone(),
+        State::Leased { history, .. } if !world.sessions.contains_key(&old.session) => history.clone(),
         State::Leased { .. } | State::Done { .. } | State::Withdrawn { .. } => {
             return (Assertion::Lost, Change::Keep);
         }
@@ -178,7 +182,7 @@ pub(super) fn assert_held(
     if old.attempt > attempt {
         return (Assertion::Lost, Change::Keep);
     }
-    let state = State::Leased { history };
+    let state = State::Leased { history, is_ahead: false };
     (Assertion::Held, Change::put(Record { state, session, attempt, since_ms: now_ms, ..old }))
 }
 
@@ -204,7 +208,9 @@ pub(super) fn withdraw(
         State::Withdrawn { incarnation: earlier, history } => {
             State::Withdrawn { incarnation: earlier.max(incarnation), history }
         }
-        State::Free { history } | State::Leased { history } => State::Withdrawn { incarnation, history },
+        State::Free { history, .. } | State::Leased { history, .. } => {
+            State::Withdrawn { incarnation, history }
+        }
         State::Done { .. } => unreachable!("answered above"),
     };
     (Withdrawal::Withdrawn, Change::put_briefly(new))
@@ -217,7 +223,8 @@ pub(super) fn restore(record: Option<&Record>) -> Change {
     if record.attempt == 0 && record.lost == 0 && record.losses.is_empty() && history.is_empty() {
         return Change::Delete;
     }
-    Change::put(Record { state: State::Free { history: history.clone() }, ..record.clone() })
+    let state = State::Free { history: history.clone(), needs_slot: false };
+    Change::put(Record { state, ..record.clone() })
 }
 
 /// Makes a task new unless it is leased.
@@ -245,19 +252,26 @@ fn grant(record: &Record, history: &Bytes) -> Grant {
 
 /// What a missing record stands for.
 fn nothing(session: SessionId) -> Record {
-    let state = State::Free { history: Bytes::new() };
+    let state = State::Free { history: Bytes::new(), needs_slot: false };
     Record { state, session, attempt: 0, lost: 0, since_ms: 0, losses: Vec::new() }
 }
 
 /// The task with a fresh budget. Attempts go on counting, so that no token comes twice.
 fn anew(record: &Record) -> Record {
-    let state = State::Free { history: Bytes::new() };
+    let state = State::Free { history: Bytes::new(), needs_slot: false };
     Record { state, lost: 0, losses: Vec::new(), ..record.clone() }
 }
 
-/// The free record that a leased one becomes when its owner is found dead.
+/// The free record that a leased one becomes when its owner is found dead. What was leased ahead may not
+/// have begun: it is not charged with a loss.
 fn healed(record: &Record, world: &World, now_ms: u64) -> Record {
-    let State::Leased { history } = &record.state else { unreachable!("only leased records have an owner") };
+    let State::Leased { history, is_ahead } = &record.state else {
+        unreachable!("only leased records have an owner")
+    };
+    if *is_ahead {
+        let state = State::Free { history: history.clone(), needs_slot: true };
+        return Record { state, ..record.clone() };
+    }
     let mut losses = record.losses.clone();
     if losses.len() >= MAX_LOSSES {
         losses.remove(0);
@@ -268,7 +282,7 @@ fn healed(record: &Record, world: &World, now_ms: u64) -> Record {
         since_ms: record.since_ms,
         until_ms: world.died_ms(record.session, now_ms),
     });
-    let state = State::Free { history: history.clone() };
+    let state = State::Free { history: history.clone(), needs_slot: false };
     Record { state, lost: record.lost + 1, losses, ..record.clone() }
 }
 
@@ -290,7 +304,11 @@ mod tests {
     }
 
     fn claim_by(record: &mut Option<Record>, session: u128, world: &World) -> Answer {
-        let claimant = Claimant { session: id(session), incarnation: 1, max_losses: 2 };
+        claim_for(record, session, world, false)
+    }
+
+    fn claim_for(record: &mut Option<Record>, session: u128, world: &World, is_ahead: bool) -> Answer {
+        let claimant = Claimant { session: id(session), incarnation: 1, max_losses: 2, is_ahead };
         let (answer, change) = claim(record.as_ref(), claimant, Flags::default(), world, NOW, &mut 1);
         apply(record, change);
         answer
@@ -324,6 +342,19 @@ mod tests {
     }
 
     #[test]
+    fn what_was_leased_ahead_is_charged_no_loss_and_is_not_leased_ahead_again() {
+        let mut record = None;
+        claim_for(&mut record, 1, &world(&[1]), true);
+        assert_eq!(claim_for(&mut record, 2, &world(&[2]), true), Answer::Later);
+        let Answer::Granted(grant) = claim_by(&mut record, 2, &world(&[2])) else { panic!("it is free") };
+        assert_eq!((grant.attempt, grant.lost, grant.losses.len()), (2, 0, 0));
+        // From then on it is charged.
+        assert_eq!(claim_for(&mut record, 3, &world(&[3]), true), Answer::Later);
+        let Answer::Granted(grant) = claim_by(&mut record, 3, &world(&[3])) else { panic!("it is free") };
+        assert_eq!((grant.attempt, grant.lost, grant.losses.len()), (3, 1, 1));
+    }
+
+    #[test]
     fn a_calm_protects_owners_that_are_missing() {
         let mut record = None;
         claim_by(&mut record, 1, &world(&[1]));
@@ -349,7 +380,7 @@ mod tests {
         assert_eq!(answer, Withdrawal::Withdrawn);
         apply(&mut record, change);
         assert_eq!(claim_by(&mut record, 1, &world), Answer::Dropped);
-        let newer = Claimant { session: id(1), incarnation: 2, max_losses: 2 };
+        let newer = Claimant { session: id(1), incarnation: 2, max_losses: 2, is_ahead: false };
         let (answer, _) = claim(record.as_ref(), newer, Flags::default(), &world, NOW, &mut 1);
         assert!(matches!(answer, Answer::Granted(_)));
         let change = restore(record.as_ref());

@@ -15,12 +15,12 @@ use protocol::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::effects::{Came, Ended, Event, Opened, Telling, Tools};
-use super::held::{Held, Item, Phase, Place};
+use super::held::{Held, Item, Phase, Place, Room};
 use super::lookahead::Lookahead;
 use super::source::{Arrival, Source};
 use crate::broker::{Delivery, Error, Settled};
 use crate::distributed::blobs;
-use crate::distributed::copy::{Copy, Unopened};
+use crate::distributed::copy::{self, Copy, Unopened};
 use crate::distributed::queues::park_time;
 use crate::distributed::vitals::Standing;
 use crate::rabbitmq;
@@ -182,7 +182,7 @@ impl Actor {
         self.sources[source].came(delivery.ticket);
         self.tools.vitals.count(|counters| counters.delivered += 1);
         let queue = self.sources[source].queue.clone();
-        if self.tools.copies.is_by_reference(&delivery) {
+        if copy::is_by_reference(&delivery) {
             self.effects.push(Box::pin(Arc::clone(&self.tools).open(source, queue, delivery)));
         } else {
             let opened = self.tools.copies.open(&queue, &delivery).await;
@@ -219,13 +219,13 @@ impl Actor {
                 None => self.park(copy, place),
             },
             None if self.claiming.contains(&task) => self.park(copy, place),
-            None => self.buffered.push_back(Item { copy, place, is_suspect: false }),
+            None => self.buffered.push_back(Item::new(copy, place)),
         }
     }
 
     /// The bytes of a large task cannot be reached: others may have more luck, or we later.
     fn put_off(&mut self, place: Place, delivery: rabbitmq::Delivery, error: &blobs::Error) {
-        let parks = self.tools.copies.parks(&delivery);
+        let parks = copy::parks(&delivery);
         if !error.is_transient() || parks >= MOST_PUT_OFF {
             return self.bury(place, &delivery, error.to_string());
         }
@@ -242,6 +242,7 @@ impl Actor {
             counters.refused += 1;
             count = counters.refused;
         });
+        self.lookahead.learn_of_junk();
         // A flood of them must not flood the log.
         if count.is_power_of_two() {
             tracing::warn!(queue = %self.sources[place.source].queue, reason, count, "a message cannot be taken; it is put aside");
@@ -289,7 +290,7 @@ impl Actor {
             return;
         }
         let free = self.waiters.len().saturating_sub(self.ready.len() + self.claiming.len());
-        if self.buffered.front().is_some_and(|item| item.is_suspect) && self.settle_suspect(free) {
+        if self.buffered.front().is_some_and(Item::is_suspect) && self.settle_suspect(free) {
             return;
         }
         let ahead = self.lookahead.count(now) as usize;
@@ -309,24 +310,31 @@ impl Actor {
     /// Takes at most `wanted` from what has come; `free` slots wait for some.
     fn pick(&mut self, wanted: usize, free: usize) -> Vec<Item> {
         let mut items: Vec<Item> = Vec::new();
-        let mut passed = VecDeque::new();
         while items.len() < wanted
-            && let Some(item) = self.buffered.pop_front()
+            && let Some(mut item) = self.buffered.pop_front()
         {
             let task = item.copy.task.id;
             if !self.sources[item.place.source].is_current(item.place.ticket) {
                 // Its connection is gone; the broker has given it to somebody else.
-            } else if self.is_known(task) || items.iter().any(|other| other.copy.task.id == task) {
-                self.park(item.copy, item.place);
-            } else if item.is_suspect || items.len() >= free && item.copy.max_losses() <= 1 {
-                // What one loss ends is not leased before it can begin.
-                passed.push_back(item);
-            } else {
-                items.push(item);
+                continue;
             }
+            if self.is_known(task) || items.iter().any(|other| other.copy.task.id == task) {
+                self.park(item.copy, item.place);
+                continue;
+            }
+            item.is_ahead = items.len() >= free;
+            let may_come = match item.room {
+                Room::None => true,
+                Room::Slot => !item.is_ahead,
+                Room::All => false,
+            };
+            if !may_come {
+                // Nor may what is behind it: it could keep all slots from it for ever.
+                self.buffered.push_front(item);
+                break;
+            }
+            items.push(item);
         }
-        passed.append(&mut self.buffered);
-        self.buffered = passed;
         items
     }
 
@@ -347,7 +355,8 @@ impl Actor {
         if is_room && free == 0 {
             return true;
         }
-        let Some(item) = self.buffered.pop_front() else { return false };
+        let Some(mut item) = self.buffered.pop_front() else { return false };
+        item.is_ahead = false;
         if is_room && !self.is_known(item.copy.task.id) {
             self.send_claim(vec![item], 1);
             return true;
@@ -372,18 +381,18 @@ impl Actor {
 
     /// Whether free slots are for one task alone, which runs or waits for the others here to end.
     fn is_reserved(&mut self) -> bool {
-        let insists = |item: &Item| item.is_suspect && item.copy.parks >= INSISTS;
+        let insists = |item: &Item| item.is_suspect() && item.copy.parks >= INSISTS;
         self.is_alone() || self.buffered.front().is_some_and(insists) && !self.has_nothing_else()
     }
 
     /// Gives back what has come and may not run beside the one task that has all slots.
     fn leave_to_others(&mut self, now: Instant) {
-        if self.buffered.iter().all(|item| item.is_suspect) {
+        if self.buffered.iter().all(Item::is_suspect) {
             return;
         }
         self.adjust_to(now, true);
         for item in std::mem::take(&mut self.buffered) {
-            if item.is_suspect {
+            if item.is_suspect() {
                 self.buffered.push_back(item);
             } else {
                 self.sources[item.place.source].requeue(item.place.ticket);
@@ -669,7 +678,7 @@ impl Actor {
             }),
             Came::Dropped => self.sources[item.place.source].ack(item.place.ticket),
             Came::Later => {
-                item.is_suspect = true;
+                item.room = if item.is_ahead { Room::Slot } else { Room::All };
                 self.buffered.push_front(item);
             }
         }

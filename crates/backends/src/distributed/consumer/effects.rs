@@ -10,7 +10,7 @@ use serde_bytes::ByteBuf;
 use super::held::{Item, Place};
 use crate::broker::Settled;
 use crate::distributed::blobs;
-use crate::distributed::copy::{Copies, Copy, Unopened};
+use crate::distributed::copy::{self, Copies, Copy, Unopened};
 use crate::distributed::crash;
 use crate::distributed::vitals::{Standing, Vitals};
 use crate::lease::{
@@ -101,7 +101,7 @@ pub(super) enum Came {
     Done { part: bytes::Bytes },
     /// Nobody wants it any more.
     Dropped,
-    /// Not now: an earlier owner died, and it must be run alone.
+    /// Not now: an earlier owner died, and it needs a slot, or must be run alone.
     Later,
     /// Its execution is paused.
     Paused,
@@ -135,6 +135,7 @@ impl Tools {
             task: item.copy.task.id,
             incarnation: item.copy.incarnation,
             max_losses: item.copy.max_losses(),
+            is_ahead: item.is_ahead,
         });
         let answers = self.arbiter.claim(self.session, &claims.collect::<Vec<_>>(), suspects).await;
         crash::point("claimed");
@@ -349,7 +350,7 @@ impl Tools {
         wait: Duration,
     ) -> Event {
         let now = self.vitals.store_now_ms();
-        self.publish(vec![self.copies.put_off(&self.delayed, &queue, &delivery, now, wait)]).await;
+        self.publish(vec![copy::put_off(&self.delayed, &queue, &delivery, now, wait)]).await;
         Event::Parked(vec![place])
     }
 

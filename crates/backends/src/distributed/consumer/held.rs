@@ -15,8 +15,32 @@ use crate::rabbitmq::Ticket;
 pub(super) struct Item {
     pub(super) copy: Copy,
     pub(super) place: Place,
+    pub(super) room: Room,
+    /// Whether it is being claimed before a slot is free for it.
+    pub(super) is_ahead: bool,
+}
+
+/// How much of the worker must be free for a copy before it is leased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// It may wait for a slot leased.
+    None,
+    /// A slot: one that was leased ahead is charged to no task when the worker dies.
+    Slot,
+    /// Everything: one more lost worker would end the task, and must not take others with it.
+    All,
+}
+
+impl Item {
+    pub(super) fn new(copy: Copy, place: Place) -> Self {
+        let room = if copy.max_losses() <= 1 { Room::Slot } else { Room::None };
+        Self { copy, place, room, is_ahead: false }
+    }
+
     /// Whether one more lost worker would end the task: it is leased only to be run alone.
-    pub(super) is_suspect: bool,
+    pub(super) fn is_suspect(&self) -> bool {
+        self.room == Room::All
+    }
 }
 
 /// Where an unacknowledged delivery came from.

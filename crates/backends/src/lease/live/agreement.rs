@@ -92,16 +92,11 @@ async fn ask(arbiter: &Arbiter, question: &Question, mirror: &Mirror) -> String 
         }
         Question::Claim { session: by, copies, suspects } => {
             let executions: Vec<_> = copies.iter().map(|copy| execution(copy.0)).collect();
-            let claims =
-                copies.iter().zip(&executions).map(|((_, number, incarnation, max_losses), execution)| {
-                    Claim {
-                        execution,
-                        task: task(*number),
-                        incarnation: *incarnation,
-                        max_losses: *max_losses,
-                    }
-                });
-            let claims: Vec<_> = claims.collect();
+            let claim = |(copy, execution)| {
+                let &(_, number, incarnation, max_losses, is_ahead) = copy;
+                Claim { execution, task: task(number), incarnation, max_losses, is_ahead }
+            };
+            let claims: Vec<_> = copies.iter().zip(&executions).map(claim).collect();
             return in_words(arbiter.claim(session(*by), &claims, *suspects).await);
         }
         Question::Complete { session: by, attempts, outcome } => {

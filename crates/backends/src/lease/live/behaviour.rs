@@ -22,7 +22,10 @@ fn execution() -> ExecutionId {
 }
 
 fn claims(execution: &ExecutionId, tasks: std::ops::Range<u128>) -> Vec<Claim<'_>> {
-    let claim = |number| Claim { execution, task: TaskId::from_u128(number), incarnation: 1, max_losses: 3 };
+    let claim = |number| {
+        let task = TaskId::from_u128(number);
+        Claim { execution, task, incarnation: 1, max_losses: 3, is_ahead: false }
+    };
     tasks.map(claim).collect()
 }
 

@@ -157,9 +157,13 @@ impl Mirror {
             Standing::Unknown => return "unknown".to_owned(),
         }
         let mut answers = Vec::new();
-        for (execution, task, incarnation, max_losses) in copies {
-            let claimant =
-                Claimant { session: session(by), incarnation: *incarnation, max_losses: *max_losses };
+        for (execution, task, incarnation, max_losses, is_ahead) in copies {
+            let claimant = Claimant {
+                session: session(by),
+                incarnation: *incarnation,
+                max_losses: *max_losses,
+                is_ahead: *is_ahead,
+            };
             let flags = self.flags.get(execution).copied().unwrap_or_default();
             let record = self.record((*execution, *task));
             let (answer, change) =

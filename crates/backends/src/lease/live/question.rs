@@ -12,8 +12,8 @@ pub(super) const EXECUTIONS: Range<Number> = 0..2;
 pub(super) const TASKS: Range<Number> = 0..3;
 pub(super) const LEASE_MS: u64 = 900;
 
-/// A copy of a task: execution, task, incarnation, most losses.
-pub(super) type Copy = (Number, Number, u32, u32);
+/// A copy of a task: execution, task, incarnation, most losses, whether it is claimed ahead.
+pub(super) type Copy = (Number, Number, u32, u32, bool);
 
 #[derive(Debug, Clone)]
 pub(super) enum Question {
@@ -46,7 +46,7 @@ fn question() -> impl Strategy<Value = Question> {
     let attempts = || prop::collection::vec((EXECUTIONS, TASKS, 1..4u32), 1..5);
     let tasks = || prop::collection::vec(TASKS, 1..4);
     let tail = || prop::collection::vec(any::<u8>(), 0..20);
-    let copies = prop::collection::vec((EXECUTIONS, TASKS, 1..4u32, 0..4u32), 1..7);
+    let copies = prop::collection::vec((EXECUTIONS, TASKS, 1..4u32, 0..4u32, any::<bool>()), 1..7);
     prop_oneof![
         8 => prop_oneof![1..LEASE_MS / 2, 1..3 * LEASE_MS, Just(25 * 60 * 60 * 1000)].prop_map(Question::Wait),
         1 => Just(Question::RestartServer),

@@ -35,7 +35,7 @@ async fn run(arbiter: &Arbiter, session: SessionId, execution: &ExecutionId, fir
     let outcome = [7; 100];
     for batch in 0..BATCHES {
         let tasks = (0..BATCH).map(|number| TaskId::from_u128(first + batch * BATCH + number));
-        let claim = |task| Claim { execution, task, incarnation: 1, max_losses: 3 };
+        let claim = |task| Claim { execution, task, incarnation: 1, max_losses: 3, is_ahead: false };
         let claims: Vec<_> = tasks.clone().map(claim).collect();
         let answers = arbiter.claim(session, &claims, 1).await.unwrap();
         assert!(answers.iter().all(|answer| matches!(answer, Answer::Granted(grant) if grant.attempt == 1)));

@@ -4,8 +4,9 @@
 -- one before. Called again, it answers `mine` where it answered `granted`, and `poison` as before.
 -- A task whose owner has vanished counts a loss and is free.
 -- KEYS: sessions, tombstones, calm, the flags of each execution, the record of each task
--- ARGV: session; number of executions; suspects allowed (tasks that one more loss would end); 10 bytes
---       per task: number of its execution (2), incarnation of the copy (4), most losses (4)
+-- ARGV: session; number of executions; suspects allowed (tasks that one more loss would end); 11 bytes
+--       per task: number of its execution (2), incarnation of the copy (4), most losses (4), whether it
+--       is claimed before a slot is free for it (1)
 -- Answer: `!` the session is dead, `?` it is unknown, else per task a letter, with g: nothing (a first
 --         attempt); G granted, M mine, P poison: length (4) and the new record; B busy: owner (16) and
 --         milliseconds (4); D done: length (4) and outcome; x dropped, l later, z paused: nothing
@@ -24,10 +25,11 @@ end
 
 local before = 3 + executions
 local fresh = 'r' .. session .. pack('>I4I4I8I4', 1, 0, now, 0) .. '\0'
+local fresh_ahead = 'r' .. session .. pack('>I4I4I8I4', 1, 0, now, 1) .. '\0'
 local answers, size, writes, last = {}, 0, {}, 0
 
 -- What to answer about one task, and its new record if it gets one.
-local function judge(record, number, incarnation, most_losses)
+local function judge(record, number, incarnation, most_losses, ahead)
   local flag = flags and flags[number]
   if flag and flag.ended and flag.ended >= incarnation then return 'x' end
   local state = record and sub(record, 1, 1)
@@ -55,27 +57,28 @@ local function judge(record, number, incarnation, most_losses)
   end
 
   if flag and flag.paused then return 'z' end
-  if not record then return 'g', fresh end
+  if not record then return 'g', ahead == 1 and fresh_ahead or fresh end
   local attempt, lost = unpack_from('>I4I4', record, 18)
   local letter = 'G'
   if lost > 0 and lost >= most_losses then
     letter = 'P'
   else
+    -- What may have killed a worker is leased only when it begins, so that each death is its own.
+    if ahead == 1 and (lost > 0 or byte(record, 37) == 1) then return 'l' end
     if lost > 0 and lost + 1 >= most_losses then
       if suspects <= 0 then return 'l' end
       suspects = suspects - 1
     end
     attempt = attempt + 1
   end
-  local new = 'r' .. session .. pack('>I4I4I8I4', attempt, lost, now, 0) .. sub(record, 38)
+  local new = 'r' .. session .. pack('>I4I4I8I4', attempt, lost, now, ahead) .. sub(record, 38)
   return letter .. pack('>I4', #new) .. new, new
 end
 
 for index = before + 1, #KEYS do
-  local record, answer, new = read(index), 'g', fresh
-  if record or flags then
-    answer, new = judge(record, unpack_from('>I2I4I4', facts, (index - before) * 10 - 9))
-  end
+  local record, at = read(index), (index - before) * 11
+  local answer, new = 'g', byte(facts, at) == 1 and fresh_ahead or fresh
+  if record or flags then answer, new = judge(record, unpack_from('>I2I4I4B', facts, at - 10)) end
   if new then
     local key = KEYS[index]
     written[key], writes[last + 1], writes[last + 2] = new, key, new

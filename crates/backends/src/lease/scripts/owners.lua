@@ -18,8 +18,10 @@ local function is_vanished(owner)
   return now >= calm
 end
 
--- The free record that a leased one becomes when its owner is found dead: one more loss.
+-- The free record that a leased one becomes when its owner is found dead: one more loss, unless it was
+-- leased ahead and may not have begun.
 local function healed(record)
+  if byte(record, 37) == 1 then return 'q' .. sub(record, 2) end
   local count, owner = byte(record, 38), sub(record, 2, 17)
   local kept = 39
   if count >= 10 then kept, count = 75, 9 end

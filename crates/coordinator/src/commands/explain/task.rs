@@ -36,7 +36,7 @@ pub(super) fn explain(facts: &Facts, task: &TaskFacts) -> Explanation {
     match &record.state {
         State::Leased { .. } => leased(facts, task, record),
         State::Done { outcome } => done(facts, task, record.attempt, outcome),
-        State::Free { history } => match evidence(facts, task) {
+        State::Free { history, .. } => match evidence(facts, task) {
             // What lies there is of the time before it died.
             Some(reasons) if facts.view.owner.is_none() => Explanation::new("failed", reasons),
             Some(_) | None => free(facts, task, record, history),
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_running_task_is_with_a_worker_since_a_moment() {
         let mut facts = facts();
-        let task = task_facts("cpu", Some(State::Leased { history: Default::default() }));
+        let task = task_facts("cpu", Some(State::Leased { history: Default::default(), is_ahead: false }));
         assert_said(&explain(&facts, &task), "leased", &["attempt 2", "1m 5s", "worker 1 on node-7"]);
         facts.workers.clear();
         assert_said(&explain(&facts, &task), "queued", &["a worker that is gone"]);
@@ -251,7 +251,7 @@ mod tests {
             failure: Failure::new(Cause::Transient, "no route"),
         });
         let bytes = protocol::encode_part(&history).unwrap();
-        let task = task_facts("cpu", Some(State::Free { history: bytes.into() }));
+        let task = task_facts("cpu", Some(State::Free { history: bytes.into(), needs_slot: false }));
         let parts = ["attempt 2 on node-9 failed: no route [transient]", "due within 600ms"];
         assert_said(&explain(&facts(), &task), "queued", &parts);
     }
