@@ -8,6 +8,7 @@
 use std::process::{Command, Stdio};
 
 use serde_json::{Value as Json, json};
+use tests::servers::{RabbitMq, Redis};
 use tests::{Cluster, program, repository};
 
 /// Steps of the chain that measures round trips.
@@ -21,7 +22,9 @@ fn main() {
     let built = Command::new(env!("CARGO")).args(build).current_dir(repository()).status();
     assert!(built.expect("cargo runs").success(), "the bare loop does not build");
     let bare = program("examples/bare_lapin");
-    let cluster = Cluster::start();
+    // The servers of tests have so little memory that they would stop either side now and then.
+    let rabbitmq = RabbitMq::options().line("vm_memory_high_watermark.absolute = 4GB").start();
+    let cluster = Cluster::of(rabbitmq, Redis::start());
     let many = json!({"@type": "map_flow", "over": {"range": [0, tasks]}, "do": {"@type": "echo", "value": "{item}"}});
     let stages: Vec<Json> = (0..STEPS).map(|step| json!({"@type": "echo", "value": step})).collect();
     let chain = json!({"@type": "mazepa.sequential_flow", "stages": stages});
