@@ -6,4 +6,5 @@ mod commands;
 mod distributed;
 mod examples;
 mod interrupts;
+mod isolation;
 mod resume;

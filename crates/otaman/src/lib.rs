@@ -66,6 +66,7 @@ mod error;
 mod flow;
 mod handle;
 pub mod inline;
+mod lines;
 mod operation;
 mod problems;
 mod registry;
@@ -80,7 +81,9 @@ pub mod driver {
     //! The other side of flows and operations: for those who run them (engine, worker, planner).
     pub use crate::context::{ContextParts, Reporter};
     pub use crate::handle::{Settlement, Sink};
+    pub use crate::lines::Lines;
     pub use crate::running::{Awaited, Expected, Item, Node, NodeId, OnFailure, Pull, RunningFlow, Step};
+    pub use crate::stock::kill_commands;
 }
 
 pub use attributes::{flow, operation};
@@ -93,7 +96,7 @@ pub use flow::{Flow, FlowSchema};
 pub use handle::Handle;
 pub use operation::{Call, IntoCall, Operation};
 pub use problems::{Hint, Place, Problem, Problems};
-pub use protocol::{Cause, Failure, RetryPolicy, Value};
+pub use protocol::{Cause, Failure, Isolation, RetryPolicy, Value};
 pub use registry::{Builder, Flowing, Operational, Registry};
 pub use resources::{Resource, Resources};
 pub use running::FlowCall;

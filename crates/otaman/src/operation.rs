@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use protocol::{OperationName, RetryPolicy, Task, Value};
+use protocol::{Isolation, OperationName, RetryPolicy, Task, Value};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,6 +49,8 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + 'static 
             worker_type: None,
             runtime_limit: None,
             retry: None,
+            isolation: None,
+            memory_limit: None,
             key: None,
             on_failure: OnFailure::Propagate,
         }
@@ -63,6 +65,8 @@ pub struct Call<T> {
     worker_type: Option<String>,
     runtime_limit: Option<Duration>,
     retry: Option<RetryPolicy>,
+    isolation: Option<Isolation>,
+    memory_limit: Option<u64>,
     key: Option<String>,
     on_failure: OnFailure,
 }
@@ -83,6 +87,18 @@ impl<T: Operation> Call<T> {
     /// Tries it again by this policy.
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = Some(retry);
+        self
+    }
+
+    /// Says what it shares with the worker.
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = Some(isolation);
+        self
+    }
+
+    /// Limits each attempt's memory, in bytes, and gives it a process of its own.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
         self
     }
 
@@ -138,6 +154,8 @@ impl TaskMold {
             descriptor.worker_type.parse().map_err(|error| Error::from(error).context(place()))?;
         template.runtime_limit = descriptor.runtime_limit;
         template.retry = descriptor.retry.map(Box::new);
+        template.isolation = descriptor.isolation;
+        template.memory_limit = descriptor.memory_limit;
         Ok(Self { template })
     }
 
@@ -151,6 +169,8 @@ impl TaskMold {
         };
         task.runtime_limit = call.runtime_limit.or(template.runtime_limit);
         task.retry = call.retry.map(Box::new).or_else(|| template.retry.clone());
+        task.isolation = call.isolation.unwrap_or(template.isolation);
+        task.memory_limit = call.memory_limit.or(template.memory_limit);
         if let Some(key) = call.key {
             task = task.with_key(&key);
         }

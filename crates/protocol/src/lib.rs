@@ -21,6 +21,7 @@ mod failure;
 mod history;
 mod id_map;
 mod ids;
+mod isolation;
 mod lease;
 mod names;
 mod outcome;
@@ -41,6 +42,7 @@ pub use failure::{Cause, Failure};
 pub use history::History;
 pub use id_map::{IdHasher, IdMap, IdSet};
 pub use ids::{ExecutionId, FlowId, SessionId, TaskId};
+pub use isolation::Isolation;
 pub use lease::{Lease, Session, Token};
 pub use names::{OperationName, WorkerType, is_name};
 pub use outcome::{Attempt, Ending, Outcome, to_unix_micros};
@@ -48,15 +50,16 @@ pub use presence::{Presence, Running};
 pub use retry::{Decision, ExitCodes, RetryPolicy, Spent};
 pub use state::TaskState;
 pub use task::Task;
-pub use text::DurationText;
+pub use text::{BytesText, DurationText};
 pub use value::Value;
 
 /// What can be wrong with a name, an id, a value or a message.
 pub mod error {
     pub use crate::envelope::EnvelopeError;
     pub use crate::ids::IdError;
+    pub use crate::isolation::IsolationError;
     pub use crate::names::NameError;
     pub use crate::state::TransitionError;
-    pub use crate::text::DurationError;
+    pub use crate::text::{BytesError, DurationError};
     pub use crate::value::ValueError;
 }

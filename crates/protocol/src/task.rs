@@ -6,6 +6,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TaskId;
+use crate::isolation::Isolation;
 use crate::names::{OperationName, WorkerType};
 use crate::retry::RetryPolicy;
 use crate::text::optional_micros;
@@ -37,6 +38,12 @@ pub struct Task {
     /// How failed attempts are tried again; the default policy when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Box<RetryPolicy>>,
+    /// What it shares with the worker that runs it.
+    #[serde(default, skip_serializing_if = "Isolation::is_default")]
+    pub isolation: Isolation,
+    /// Most memory that one attempt may take, in bytes; it then has a process of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
 }
 
 impl Task {
@@ -44,7 +51,17 @@ impl Task {
     pub fn new(operation: OperationName, version: Version, arguments: Value) -> Self {
         let id = TaskId::of_call(&operation, &version, &arguments);
         let worker_type = WorkerType::default();
-        Self { id, operation, version, arguments, worker_type, runtime_limit: None, retry: None }
+        Self {
+            id,
+            operation,
+            version,
+            arguments,
+            worker_type,
+            runtime_limit: None,
+            retry: None,
+            isolation: Isolation::None,
+            memory_limit: None,
+        }
     }
 
     /// The same call for another worker type; its id stays.

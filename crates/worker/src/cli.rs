@@ -13,6 +13,7 @@ use otaman::{Registry, Resources};
 use protocol::{DurationText, WorkerType};
 
 use crate::failed::Failed;
+use crate::isolated::serve_if_asked;
 use crate::{logging, operations, serve};
 
 /// The shortest and the longest lease that make sense.
@@ -104,6 +105,7 @@ pub(crate) struct LogArgs {
 /// Runs the command line of this process with everything that is linked into it. `resources` are
 /// what its operations may need besides their arguments.
 pub fn main(resources: Resources) -> ExitCode {
+    serve_if_asked(&resources);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

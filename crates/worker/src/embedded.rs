@@ -10,6 +10,7 @@ use protocol::Session;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::isolated::serve_if_asked;
 use crate::run::run;
 
 /// A worker at work.
@@ -17,11 +18,13 @@ pub type Working = BoxFuture<'static, Result<(), Box<dyn Error + Send + Sync>>>;
 
 /// A function that starts a worker with these resources for its operations, as the coordinator's
 /// embedded mode wants it: the worker runs as many tasks at once as the session says, until the
-/// token is cancelled or the broker closed.
+/// token is cancelled or the broker closed. To be called first thing in `main`: of a program that was
+/// started for an isolated task it never returns.
 pub fn embedded(
     resources: Resources,
 ) -> impl Fn(Arc<Registry>, Arc<dyn TaskConsumer>, Session, CancellationToken) -> Working + Send + Sync + 'static
 {
+    serve_if_asked(&resources);
     let resources = Arc::new(resources);
     move |registry, consumer, session, stop| {
         let config = Config { concurrency: session.concurrency as usize, ..Config::default() };

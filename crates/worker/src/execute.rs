@@ -7,13 +7,15 @@ use std::time::{Duration, Instant, SystemTime};
 use backends::broker::{Delivery, TaskConsumer};
 use futures::future::FusedFuture;
 use otaman::driver::ContextParts;
-use otaman::{Context, Operational, Registry, Resources};
+use otaman::{Context, Isolation, Operational, Registry, Resources};
 use protocol::{Cause, DurationText, Failure, Task, Value, to_unix_micros};
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::attempt::Reports;
 use crate::colleagues::{Colleagues, PUT_OFF};
+use crate::isolated::{Assignment, Isolates};
 use crate::panics::Guarded;
 use crate::unknown;
 
@@ -23,6 +25,7 @@ pub(crate) struct Executor {
     pub(crate) resources: Arc<Resources>,
     pub(crate) consumer: Arc<dyn TaskConsumer>,
     pub(crate) stop_grace: Duration,
+    pub(crate) isolates: Arc<Isolates>,
     /// Who else may have an operation; nobody where all runs in one process.
     pub(crate) colleagues: Option<Colleagues>,
 }
@@ -93,7 +96,24 @@ impl Executor {
             resources: Arc::clone(&self.resources),
             reporter: Arc::clone(&reports) as _,
         });
-        let running = Guarded::new(operation.entry.run(task.arguments.clone(), context));
+        let running = match isolation(task) {
+            Isolation::None => operation.entry.run(task.arguments.clone(), context),
+            Isolation::Thread => {
+                let running = operation.entry.run(task.arguments.clone(), context.clone());
+                Box::pin(async move { context.blocking(|_| Handle::current().block_on(running)).await })
+            }
+            Isolation::Process => {
+                let assignment = Assignment {
+                    execution: delivery.execution.clone(),
+                    task: Task::clone(task),
+                    attempt: delivery.lease.token.attempt,
+                };
+                let reporter = Arc::clone(&reports) as _;
+                let isolates = Arc::clone(&self.isolates);
+                Box::pin(isolates.run(assignment, reporter, cancellation.clone(), self.stop_grace))
+            }
+        };
+        let running = Guarded::new(running);
         let ended = self.within_limits(running, task.runtime_limit, &cancellation, cut).await;
         ended.map_err(|mut failure| {
             if failure.tail.is_empty() {
@@ -141,7 +161,12 @@ impl Executor {
     }
 }
 
-fn flatten(ended: Result<otaman::Result<Value>, Failure>) -> Result<Value, Failure> {
+/// What the task shares with the worker. Only of a process can the memory be limited.
+fn isolation(task: &Task) -> Isolation {
+    if task.memory_limit.is_some() { Isolation::Process } else { task.isolation }
+}
+
+pub(crate) fn flatten(ended: Result<otaman::Result<Value>, Failure>) -> Result<Value, Failure> {
     ended.and_then(|result| result.map_err(otaman::Error::into_failure))
 }
 

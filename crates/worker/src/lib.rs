@@ -14,6 +14,7 @@ mod embedded;
 mod execute;
 mod failed;
 mod health;
+mod isolated;
 mod leaving;
 mod listen;
 mod logging;

@@ -15,6 +15,7 @@ use crate::activity::{Activity, Report};
 use crate::colleagues::Colleagues;
 use crate::config::Config;
 use crate::execute::Executor;
+use crate::isolated::Isolates;
 use crate::panics;
 use crate::slot::Slots;
 
@@ -133,7 +134,8 @@ impl Crew {
         panics::install();
         let (stop, cut) = (stop.child_token(), cut.child_token());
         let stop_grace = config.stop_grace.0;
-        let executor = Executor { registry, resources, consumer, stop_grace, colleagues };
+        let isolates = Arc::new(Isolates::default());
+        let executor = Executor { registry, resources, consumer, stop_grace, isolates, colleagues };
         let (retry, stopped, cutting) = (config.retry, stop.clone(), cut.clone());
         let slots = Arc::new(Slots { executor, session, retry, activity, stop: stopped, cut: cutting });
         let mut working = JoinSet::new();

@@ -57,6 +57,8 @@ fn operations_runtime(slots: usize) -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
         .worker_threads(slots.clamp(1, cores))
+        // Each slot may have a task on a thread of its own, and tasks may have threads besides.
+        .max_blocking_threads(slots + 512)
         .thread_name("operations")
         .enable_all()
         .build()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{DurationText, ExitCodes, RetryPolicy, WorkerType};
+use protocol::{BytesText, DurationText, ExitCodes, Isolation, RetryPolicy, WorkerType};
 use serde_json::{Map, Value as Json, json};
 
 use crate::spec::checker::{Checker, Complaint, Leniency};
@@ -10,7 +10,8 @@ use crate::spec::describe::quoted;
 use crate::spec::path::{Focus, Segment};
 
 /// The keys, all of which only tasks have.
-pub(crate) const KEYS: [&str; 4] = ["@worker_type", "@runtime_limit", "@retry", "@key"];
+pub(crate) const KEYS: [&str; 6] =
+    ["@worker_type", "@runtime_limit", "@retry", "@key", "@isolation", "@memory_limit"];
 
 /// Task options, read; what is absent stays as the operation has it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +21,9 @@ pub(crate) struct TaskOptions {
     /// The fields of `@retry`, checked.
     retry: Option<Map<String, Json>>,
     pub(crate) key: Option<String>,
+    pub(crate) isolation: Option<Isolation>,
+    /// In bytes.
+    pub(crate) memory_limit: Option<u64>,
 }
 
 /// JSON Schema of an object with only the task options.
@@ -32,6 +36,10 @@ pub(crate) fn schema() -> Json {
             "@worker_type": {"type": "string", "description": "Which workers run the task, such as \"gpu\"."},
             "@runtime_limit": delay("the longest that one attempt may take"),
             "@key": {"type": "string", "minLength": 1, "description": "Identifies the task instead of its content."},
+            "@isolation": {"type": "string", "enum": Isolation::ALL.map(Isolation::as_str),
+                "description": "What the task shares with its worker: \"none\" (its threads), \"thread\" (a thread of its own), \"process\" (a process of its own)."},
+            "@memory_limit": {"type": "string",
+                "description": "The most memory that one attempt may take, such as \"2GiB\"; it then has a process of its own."},
             "@retry": {
                 "type": "object",
                 "description": "How failed attempts are tried again; what is left out stays as the operation has it.",
@@ -91,6 +99,18 @@ impl TaskOptions {
             ),
             Ok(limit) => read.runtime_limit = limit,
             Err(message) => complain(&["@runtime_limit"], message),
+        }
+        // The schema knows the words.
+        read.isolation = text("@isolation").and_then(|word| word.parse().ok());
+        match text("@memory_limit").map(str::parse::<BytesText>).transpose() {
+            Ok(Some(BytesText(0))) => {
+                complain(
+                    &["@memory_limit"],
+                    "no attempt can run in 0 bytes; leave it out for no limit".into(),
+                );
+            }
+            Ok(limit) => read.memory_limit = limit.map(|BytesText(bytes)| bytes),
+            Err(error) => complain(&["@memory_limit"], error.to_string()),
         }
         if let Some(Json::Object(retry)) = options.get("@retry") {
             for name in ["initial_delay", "max_delay"] {

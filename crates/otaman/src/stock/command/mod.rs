@@ -2,10 +2,10 @@
 
 mod capture;
 mod group;
-mod lines;
 mod operation;
 mod spawn;
 #[cfg(test)]
 mod tests;
 
+pub use group::kill_all;
 pub use operation::{Command, Finished, KeptFile};

@@ -1,0 +1,187 @@
+//! The process of a slot: runs what it is told to, one attempt after the other.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::exit;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use otaman::driver::{ContextParts, Reporter};
+use otaman::{Context, Registry, Resources};
+use protocol::{Cause, Failure, Value};
+use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::message::{Assignment, Order, Report, encode, read, write};
+use crate::execute::flatten;
+use crate::panics::{self, Guarded};
+use crate::{logging, unknown};
+
+/// The first argument of such a process; the second is the worker's process id.
+const FLAG: &str = "--isolated-for";
+
+/// The exit code of a process that cannot go on: `EX_SOFTWARE` of `sysexits.h`.
+const BROKEN: i32 = 70;
+
+/// How to start this program as the process of a slot.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Becomes the process of a slot if this program was started as one; it then never returns. Otherwise
+/// notes that it can be. To be called first thing, with what operations may need.
+pub(crate) fn serve_if_asked(resources: &Resources) {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_none_or(|first| first != FLAG) {
+        // The link stays good when the file is replaced.
+        let link = Path::new("/proc/self/exe");
+        let program = if link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() };
+        if let Ok(program) = program {
+            PROGRAM.get_or_init(|| program);
+        }
+        return;
+    }
+    let worker = arguments.next().and_then(|id| id.to_str()?.parse().ok()).and_then(Pid::from_raw);
+    if let Err(error) = serve(worker, resources.clone()) {
+        tracing::error!(%error, "the process of an isolated task cannot go on");
+        exit(BROKEN);
+    }
+    exit(0);
+}
+
+/// The program to start and its arguments; `None` if this one cannot be the process of a slot, since
+/// its `main` is not ours.
+pub(super) fn command() -> Option<(&'static Path, [OsString; 2])> {
+    let id = getpid().as_raw_nonzero().to_string();
+    PROGRAM.get().map(|program| (program.as_path(), [FLAG.into(), id.into()]))
+}
+
+fn serve(worker: Option<Pid>, resources: Resources) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    if getppid() != worker {
+        // It ended before it could be watched.
+        return Ok(());
+    }
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    // Operations that read their standard input find it empty.
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    logging::start_relayed();
+    panics::install();
+    let registry = Registry::linked().map_err(|problems| io::Error::other(problems.to_string()))?;
+    let child = Arc::new(Child {
+        registry,
+        resources: Arc::new(resources),
+        socket: socket.try_clone()?,
+        kept: Mutex::default(),
+    });
+    // More than one thread: what does not wait must not keep others from hearing that they are to stop.
+    let runtime =
+        Builder::new_multi_thread().worker_threads(2).thread_name("operation").enable_all().build()?;
+    child.hear(&socket, &runtime);
+    Ok(())
+}
+
+struct Child {
+    registry: Registry,
+    resources: Arc<Resources>,
+    socket: UnixStream,
+    /// Who waits to hear that a file was put aside. A std mutex: held to put something there.
+    kept: Mutex<Option<oneshot::Sender<Result<String, Failure>>>>,
+}
+
+impl Child {
+    /// Follows orders until the worker has closed the socket or is gone; then ends whatever runs.
+    fn hear(self: &Arc<Self>, socket: &UnixStream, runtime: &Runtime) {
+        let mut running = CancellationToken::new();
+        while let Ok(Some(order)) = read(socket) {
+            match order {
+                Order::Run(assignment) => {
+                    running = CancellationToken::new();
+                    runtime.spawn(Arc::clone(self).run(*assignment, running.clone()));
+                }
+                Order::Stop => running.cancel(),
+                Order::Kept(result) => {
+                    let waiting = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if let Some(waiting) = waiting {
+                        let _ = waiting.send(result);
+                    }
+                }
+            }
+        }
+        // All that was started with it, too; this is the leader of its group, and commands have theirs.
+        otaman::driver::kill_commands();
+        let _ = kill_process_group(getpid(), Signal::KILL);
+    }
+
+    async fn run(self: Arc<Self>, assignment: Assignment, cancellation: CancellationToken) {
+        let Assignment { execution, task, attempt } = assignment;
+        let result = match self.registry.operation(&task.operation, &task.version) {
+            Some(operation) => {
+                let arguments = task.arguments.clone();
+                let context = Context::new(ContextParts {
+                    execution,
+                    task: Arc::new(task),
+                    attempt,
+                    cancellation,
+                    resources: Arc::clone(&self.resources),
+                    reporter: Arc::clone(&self) as _,
+                });
+                flatten(Guarded::new(operation.entry.run(arguments, context)).await)
+            }
+            None => Err(unknown::failure(&self.registry, &task)),
+        };
+        self.end(result);
+    }
+
+    fn end(&self, result: Result<Value, Failure>) {
+        let bytes = encode(&Report::Ended(result)).or_else(|error| {
+            let failure = Failure::new(Cause::Permanent, format!("its outcome cannot be told: {error}"));
+            encode(&Report::Ended(Err(failure)))
+        });
+        match bytes {
+            Ok(bytes) => self.send(&bytes),
+            Err(error) => tracing::error!(%error, "cannot tell how the task ended"),
+        }
+    }
+
+    fn tell(&self, report: &Report) {
+        match encode(report) {
+            Ok(bytes) => self.send(&bytes),
+            Err(error) => tracing::error!(%error, "cannot tell the worker of the task"),
+        }
+    }
+
+    fn send(&self, bytes: &[u8]) {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        // A worker that is gone is heard of where orders are read.
+        let _ = write(&self.socket, bytes);
+    }
+}
+
+impl Reporter for Child {
+    fn progress(&self, done: u64, total: u64) {
+        self.tell(&Report::Progress { done, total });
+    }
+
+    fn log(&self, line: &str) {
+        self.tell(&Report::Log(line.to_owned()));
+    }
+
+    fn keep<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, otaman::Result<String>> {
+        async move {
+            let file = std::path::absolute(file)?;
+            let (reply, kept) = oneshot::channel();
+            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
+            self.tell(&Report::Keep(file));
+            let kept = kept.await.map_err(|_| otaman::Error::transient("the worker does not answer"))?;
+            kept.map_err(otaman::Error::from_failure)
+        }
+        .boxed()
+    }
+}

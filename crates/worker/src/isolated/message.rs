@@ -1,0 +1,106 @@
+//! What a worker and the process of a slot say to each other: MessagePack behind its length.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use protocol::error::EnvelopeError;
+use protocol::{ExecutionId, Failure, MAX_REFERENCED_BYTES, Task, Value};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Longest message, in bytes.
+pub(super) const MAX_FRAME: usize = MAX_REFERENCED_BYTES + 1024;
+
+/// From the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// Run an attempt. The last one must have ended.
+    Run(Box<Assignment>),
+    /// Stop the attempt.
+    Stop,
+    /// A file has been put aside, or not.
+    Kept(Result<String, Failure>),
+}
+
+/// An attempt to run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Assignment {
+    pub(crate) execution: ExecutionId,
+    pub(crate) task: Task,
+    pub(crate) attempt: u32,
+}
+
+/// To the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// A line of the task's log.
+    Log(String),
+    /// `done` of `total` units are done.
+    Progress { done: u64, total: u64 },
+    /// A file is to be put aside; the answer is [`Order::Kept`].
+    Keep(PathBuf),
+    /// The attempt has ended.
+    Ended(Result<Value, Failure>),
+}
+
+/// The bytes of a message, without the length.
+pub(super) fn encode(message: &impl Serialize) -> Result<Vec<u8>, EnvelopeError> {
+    protocol::encode_part(message)
+}
+
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> io::Result<T> {
+    protocol::decode_part(bytes).map_err(io::Error::other)
+}
+
+/// Reads a message; `None` if the other end has closed the socket.
+pub(super) fn read<T: DeserializeOwned>(mut socket: impl Read) -> io::Result<Option<T>> {
+    let mut length = [0; 4];
+    match socket.read_exact(&mut length) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) => return Err(error),
+    }
+    let length = u32::from_be_bytes(length) as usize;
+    if length > MAX_FRAME {
+        return Err(io::Error::other(format!("a message of {length} bytes is too long")));
+    }
+    let mut bytes = vec![0; length];
+    socket.read_exact(&mut bytes)?;
+    decode(&bytes).map(Some)
+}
+
+/// Writes an encoded message.
+pub(super) fn write(mut socket: impl Write, bytes: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+    let frame = [&length.to_be_bytes(), bytes].concat();
+    socket.write_all(&frame)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let mut bytes = Vec::new();
+        for line in ["one", "two"] {
+            write(&mut bytes, &encode(&Report::Log(line.to_owned())).unwrap()).unwrap();
+        }
+        let mut rest = &*bytes;
+        for line in ["one", "two"] {
+            let read = read::<Report>(&mut rest).unwrap();
+            assert!(matches!(read, Some(Report::Log(text)) if text == line));
+        }
+        assert!(read::<Report>(rest).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_length_beyond_all_bounds_is_refused_before_anything_is_reserved() {
+        assert!(read::<Report>(&[0xff; 8][..]).unwrap_err().to_string().contains("too long"));
+    }
+
+    #[test]
+    fn half_a_message_is_an_error() {
+        assert!(read::<Report>(&[0, 0, 0, 9, 1][..]).is_err());
+    }
+}
