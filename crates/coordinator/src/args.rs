@@ -208,6 +208,16 @@ pub(crate) enum DeadCommand {
     },
 }
 
+/// `coordinator bundle`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleArgs {
+    /// The dead task
+    pub(crate) task: TaskId,
+    /// The execution [default: the latest one in which it is dead]
+    #[arg(long, value_name = "ID")]
+    pub(crate) execution: Option<ExecutionId>,
+}
+
 /// `coordinator explain`
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ExplainArgs {

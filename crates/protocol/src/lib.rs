@@ -14,6 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bundle;
 mod canonical;
 mod envelope;
 mod execution;
@@ -33,6 +34,7 @@ mod text;
 mod transcode;
 mod value;
 
+pub use bundle::Bundle;
 pub use envelope::{
     Envelope, MAX_DEPTH, MAX_ENVELOPE_BYTES, MAX_REFERENCED_BYTES, Message, Outcomes, WIRE_VERSION,
     decode_part, encode_part,

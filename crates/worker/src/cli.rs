@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use protocol::{DurationText, WorkerType};
 
 use crate::failed::Failed;
 use crate::isolated::serve_if_asked;
-use crate::{logging, operations, serve};
+use crate::{bundle, logging, operations, serve};
 
 /// The shortest and the longest lease that make sense.
 const LEASES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(3600)];
@@ -28,6 +29,7 @@ Examples:
                                                end when there has been nothing to do for 10 minutes
   worker --max-runtime 4h                      end before a batch system's limit of 4 hours
   worker operations                            list what this worker can run
+  worker run task.bundle                       run a dead task by itself, to find out what is wrong with it
 
 SIGTERM, SIGINT and SIGHUP drain: nothing more is taken, running tasks may finish within --drain-timeout and
 are then handed back, at no cost to their budget of attempts. A second signal ends the worker at once; its
@@ -35,7 +37,7 @@ tasks go to others when its lease has run out. Any worker may be killed at any t
 
 With --listen: /livez (the worker's own loops turn), /readyz (it takes tasks), /metrics (for Prometheus).
 
-Exit codes: 0 ended as asked (drained, idle, or its time was over), 2 wrong usage, 3 the servers failed or
+Exit codes: 0 ended as asked (drained, idle, or its time was over), 1 the task of a bundle failed, 2 wrong usage, 3 the servers failed or
 could not be told in time, 130 ended at once by a second signal.";
 
 /// Run the operations that are linked into this program, as tasks come.
@@ -57,6 +59,11 @@ enum Command {
         /// Print JSON
         #[arg(long)]
         json: bool,
+    },
+    /// Run the task of a bundle that `coordinator bundle` has made, once, and print its value
+    Run {
+        /// The bundle; - for standard input
+        file: PathBuf,
     },
 }
 
@@ -127,6 +134,9 @@ pub fn main(resources: Resources) -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::Operations { json }) => operations::list(&registry, &resources, json),
+        Some(Command::Run { file }) => {
+            logging::start(cli.logs).and_then(|_| bundle::run(&file, registry, resources))
+        }
         None => logging::start(cli.logs).and_then(|voice| serve::run(cli.work, voice, registry, resources)),
     };
     done.map_or_else(Failed::report, |()| ExitCode::SUCCESS)
@@ -238,7 +248,7 @@ mod tests {
     fn the_listing_of_operations_stays_a_command() {
         let json = |arguments: &[&str]| match parse(arguments).unwrap().command {
             Some(Command::Operations { json }) => json,
-            None => panic!("it is a command"),
+            Some(Command::Run { .. }) | None => panic!("it is a command"),
         };
         assert!(json(&["operations", "--json"]) && !json(&["operations"]));
     }

@@ -2,11 +2,16 @@
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use backends::distributed::{self, OptionsError};
 
+use protocol::Failure;
+use protocol::error::EnvelopeError;
+
+use crate::bundle::describe;
 use crate::run::Error;
 
 /// Why the worker program ends otherwise than as asked.
@@ -39,6 +44,21 @@ pub(crate) enum Failed {
     Stuck(Duration),
     #[error("the servers could not be told everything within {0:?}; they give the rest to other workers")]
     Untold(Duration),
+    #[error("cannot read {}", file.display())]
+    Bundle {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is no bundle; `coordinator bundle TASK > task.bundle` makes one of a dead task", file.display())]
+    NoBundle {
+        file: PathBuf,
+        #[source]
+        source: EnvelopeError,
+    },
+    /// The task of a bundle.
+    #[error("the task failed: {}", describe(.0))]
+    Task(Box<Failure>),
     /// A second signal has come.
     #[error("ended at once; its tasks go to others when the session's lease ends")]
     AtOnce,
@@ -57,6 +77,8 @@ impl Failed {
             Self::Work(Error::NoSlots | Error::MissingResources(_)) => 2,
             Self::Work(Error::SessionLost | Error::Broker { .. }) => 3,
             Self::Print(_) | Self::Start(_) | Self::Servers(_) | Self::Stuck(_) | Self::Untold(_) => 3,
+            Self::Bundle { .. } | Self::NoBundle { .. } => 2,
+            Self::Task(_) => 1,
             Self::AtOnce => 130,
         }
     }

@@ -7,6 +7,7 @@
 
 mod activity;
 mod attempt;
+mod bundle;
 mod cli;
 mod colleagues;
 mod config;
