@@ -156,6 +156,58 @@ fn files_are_put_aside_by_the_worker() {
 }
 
 #[test]
+fn a_task_goes_on_from_its_saved_progress() {
+    let coordinator = coordinator();
+    let document = execute(&coordinator, &json!({"@type": "count", "to": 10, "dies_each": 3}), &[], 0);
+    // Each attempt began where the one before it was when it died.
+    assert_eq!(document["result"], json!([3, 6, 9, 10]), "{document:#}");
+    assert_eq!(document["tasks"]["retried"], 3, "{document:#}");
+}
+
+#[test]
+fn progress_survives_the_worker() {
+    let coordinator = coordinator();
+    let count = json!({"@type": "count", "to": 2, "dies_each": 1000, "@isolation": "none"});
+    let wait = json!({"@type": "command", "argv": ["sleep", "1000"], "@key": "wait"});
+    let spec = json!({"@type": "mazepa.sequential_flow", "stages": [count, wait]});
+    let path = coordinator.file("spec.json", &spec.to_string());
+    let mut running = coordinator.start(&["execute", &path, "--quiet", "--id", "killed"]);
+    until("the first task to end", || {
+        let shown = coordinator.run(&["executions", "killed", "-o", "json"]);
+        (shown.code == Some(0) && shown.json()["tasks"]["succeeded"] == 1).then_some(())
+    });
+    running.kill();
+    let left = coordinator.directory().join("state");
+    let found =
+        walk(&left).into_iter().filter(|path| path.components().any(|part| part.as_os_str() == "progress"));
+    assert_eq!(found.filter(|path| path.is_file()).count(), 0, "it is forgotten once the task has ended");
+}
+
+fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = vec![directory.to_owned()];
+    let mut next = 0;
+    while next < found.len() {
+        if let Ok(entries) = fs::read_dir(&found[next]) {
+            found.extend(entries.flatten().map(|entry| entry.path()));
+        }
+        next += 1;
+    }
+    found
+}
+
+#[test]
+fn a_file_is_committed_whole() {
+    let coordinator = coordinator();
+    let file = coordinator.directory().join("out.txt");
+    let now = coordinator.directory().to_str().unwrap().to_owned();
+    let write =
+        json!({"@type": "write", "file": file.to_str().unwrap(), "text": "all of it", "once_there": now});
+    execute(&coordinator, &write, &[], 0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "all of it");
+    assert!(!coordinator.directory().join("out.txt.1").exists(), "it was renamed");
+}
+
+#[test]
 fn tasks_with_threads_of_their_own_hold_up_nobody() {
     let coordinator = coordinator();
     let directory = coordinator.directory().join("begun");

@@ -11,7 +11,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use otaman::{Registry, Resources};
 use protocol::{
-    Attempt, Bundle, Envelope, ExecutionId, Failure, Lease, Outcome, SessionId, Spent, Token, Value,
+    Attempt, Bundle, Envelope, ExecutionId, Failure, Lease, Outcome, SessionId, Spent, TaskId, Token, Value,
 };
 use tokio::runtime::Builder;
 
@@ -98,6 +98,27 @@ impl TaskConsumer for Alone {
 
     fn retry(&self, _: Lease, _: Attempt, _: Duration) -> BoxFuture<'_, Result<Settled, Error>> {
         async { Ok(Settled::Stale) }.boxed()
+    }
+
+    fn holds<'a>(&'a self, _: &'a ExecutionId, _: Lease) -> BoxFuture<'a, Result<bool, Error>> {
+        async { Ok(true) }.boxed()
+    }
+
+    fn save_progress<'a>(
+        &'a self,
+        _: &'a ExecutionId,
+        _: Lease,
+        _: bytes::Bytes,
+    ) -> BoxFuture<'a, Result<Settled, Error>> {
+        async { Ok(Settled::Accepted) }.boxed()
+    }
+
+    fn saved_progress<'a>(
+        &'a self,
+        _: &'a ExecutionId,
+        _: TaskId,
+    ) -> BoxFuture<'a, Result<Option<bytes::Bytes>, Error>> {
+        async { Ok(None) }.boxed()
     }
 
     fn keep<'a>(&'a self, _: &'a ExecutionId, file: &'a Path) -> BoxFuture<'a, Result<String, Error>> {

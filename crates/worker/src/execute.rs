@@ -87,7 +87,8 @@ impl Executor {
     ) -> Result<Value, Failure> {
         let task = &delivery.task;
         let cancellation = CancellationToken::new();
-        let reports = Arc::new(Reports::new(delivery.execution.clone(), Arc::clone(&self.consumer)));
+        let reports =
+            Arc::new(Reports::new(delivery.execution.clone(), delivery.lease, Arc::clone(&self.consumer)));
         let context = Context::new(ContextParts {
             execution: delivery.execution.clone(),
             task: Arc::clone(task),

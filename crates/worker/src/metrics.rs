@@ -72,6 +72,7 @@ impl Numbers<'_> {
             completed,
             released,
             stale,
+            late,
             parked,
             handed_over,
             refused,
@@ -82,6 +83,11 @@ impl Numbers<'_> {
         text.counter("completed_total", "Outcomes accepted from the session.", completed);
         text.counter("released_total", "Attempts handed back by the session.", released);
         text.counter("stale_total", "Ends of the session's attempts that came too late.", stale);
+        text.counter(
+            "late_total",
+            "Files and progress of attempts that were refused for coming too late.",
+            late,
+        );
         text.counter("parked_total", "Copies put aside because others had the task.", parked);
         text.counter("handed_over_total", "Copies of long tasks put aside.", handed_over);
         text.counter("refused_total", "Messages that could not be read.", refused);

@@ -48,9 +48,10 @@ impl Error {
     pub(crate) fn broker(action: &'static str) -> impl FnOnce(broker::Error) -> Self {
         move |source| match source {
             broker::Error::SessionLost => Self::SessionLost,
-            broker::Error::Closed | broker::Error::Server(_) | broker::Error::Keep { .. } => {
-                Self::Broker { action, source }
-            }
+            broker::Error::Closed
+            | broker::Error::Server(_)
+            | broker::Error::Keep { .. }
+            | broker::Error::Progress { .. } => Self::Broker { action, source },
         }
     }
 }

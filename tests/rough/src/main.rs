@@ -84,6 +84,35 @@ async fn keep(context: &Context, text: String) -> Result<String> {
     context.keep(&path).await
 }
 
+/// Counts to a number, saving how far it is, and dies on the way as often as it is told to.
+#[operation(isolation = "process", retry(max_losses = 100))]
+async fn count(context: &Context, to: u64, dies_each: u64) -> Result<Vec<u64>> {
+    let mut begun_at: Vec<u64> = context.saved_progress().await?.unwrap_or_default();
+    let from = begun_at.last().copied().unwrap_or(0);
+    begun_at.push(from);
+    for number in from + 1..=to {
+        if let Some(last) = begun_at.last_mut() {
+            *last = number;
+        }
+        context.save_progress(&begun_at).await?;
+        if number % dies_each == 0 && number < to {
+            std::process::abort();
+        }
+    }
+    Ok(begun_at)
+}
+
+/// Writes a file beside its place, waits until another file is there, and puts it in its place.
+#[operation]
+async fn write(context: &Context, file: String, text: String, once_there: String) -> Result<()> {
+    let staged = format!("{file}.{}", context.attempt());
+    std::fs::write(&staged, text)?;
+    while !std::path::Path::new(&once_there).exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    context.commit(staged, file).await
+}
+
 /// Holds up its thread without ever waiting, until as many have begun as there are to be.
 #[operation]
 async fn together(

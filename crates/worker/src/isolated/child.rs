@@ -18,7 +18,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::message::{Assignment, Order, Report, encode, read, write};
+use super::message::{Answer, Assignment, Order, Question, Report, encode, read, write};
 use crate::execute::flatten;
 use crate::panics::{self, Guarded};
 use crate::{logging, unknown};
@@ -77,7 +77,8 @@ fn serve(worker: Option<Pid>, resources: Resources) -> io::Result<()> {
         registry,
         resources: Arc::new(resources),
         socket: socket.try_clone()?,
-        kept: Mutex::default(),
+        asking: Mutex::default(),
+        turn: tokio::sync::Mutex::default(),
     });
     // More than one thread: what does not wait must not keep others from hearing that they are to stop.
     let runtime =
@@ -90,8 +91,10 @@ struct Child {
     registry: Registry,
     resources: Arc<Resources>,
     socket: UnixStream,
-    /// Who waits to hear that a file was put aside. A std mutex: held to put something there.
-    kept: Mutex<Option<oneshot::Sender<Result<String, Failure>>>>,
+    /// Who waits for the worker's answer. A std mutex: held to put something there.
+    asking: Mutex<Option<oneshot::Sender<Result<Answer, Failure>>>>,
+    /// Whose turn it is to ask.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Child {
@@ -105,10 +108,11 @@ impl Child {
                     runtime.spawn(Arc::clone(self).run(*assignment, running.clone()));
                 }
                 Order::Stop => running.cancel(),
-                Order::Kept(result) => {
-                    let waiting = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    if let Some(waiting) = waiting {
-                        let _ = waiting.send(result);
+                Order::Answer(answer) => {
+                    let asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner).take();
+                    if let Some(asking) = asking {
+                        // Whoever asked may not wait any more.
+                        let _ = asking.send(answer);
                     }
                 }
             }
@@ -149,6 +153,15 @@ impl Child {
         }
     }
 
+    async fn ask(&self, question: Question) -> otaman::Result<Answer> {
+        let _turn = self.turn.lock().await;
+        let (reply, answered) = oneshot::channel();
+        *self.asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
+        self.tell(&Report::Ask(question));
+        let answer = answered.await.map_err(|_| otaman::Error::transient("the worker does not answer"))?;
+        answer.map_err(otaman::Error::from_failure)
+    }
+
     fn tell(&self, report: &Report) {
         match encode(report) {
             Ok(bytes) => self.send(&bytes),
@@ -175,13 +188,45 @@ impl Reporter for Child {
 
     fn keep<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, otaman::Result<String>> {
         async move {
-            let file = std::path::absolute(file)?;
-            let (reply, kept) = oneshot::channel();
-            *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
-            self.tell(&Report::Keep(file));
-            let kept = kept.await.map_err(|_| otaman::Error::transient("the worker does not answer"))?;
-            kept.map_err(otaman::Error::from_failure)
+            match self.ask(Question::Keep(std::path::absolute(file)?)).await? {
+                Answer::Kept(url) => Ok(url),
+                other => Err(misunderstood(&other)),
+            }
         }
         .boxed()
     }
+
+    fn holds_lease(&self) -> BoxFuture<'_, otaman::Result<bool>> {
+        async move {
+            match self.ask(Question::HoldsLease).await? {
+                Answer::HoldsLease(holds) => Ok(holds),
+                other => Err(misunderstood(&other)),
+            }
+        }
+        .boxed()
+    }
+
+    fn save_progress(&self, progress: Value) -> BoxFuture<'_, otaman::Result<()>> {
+        async move {
+            match self.ask(Question::SaveProgress(progress)).await? {
+                Answer::Saved => Ok(()),
+                other => Err(misunderstood(&other)),
+            }
+        }
+        .boxed()
+    }
+
+    fn saved_progress(&self) -> BoxFuture<'_, otaman::Result<Option<Value>>> {
+        async move {
+            match self.ask(Question::SavedProgress).await? {
+                Answer::SavedProgress(progress) => Ok(progress),
+                other => Err(misunderstood(&other)),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn misunderstood(answer: &Answer) -> otaman::Error {
+    otaman::Error::permanent(format!("the worker answered something else: {answer:?}"))
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
+use otaman::driver::Reporter;
 use protocol::error::EnvelopeError;
 use protocol::{ExecutionId, Failure, MAX_REFERENCED_BYTES, Task, Value};
 use serde::de::DeserializeOwned;
@@ -18,8 +19,8 @@ pub(super) enum Order {
     Run(Box<Assignment>),
     /// Stop the attempt.
     Stop,
-    /// A file has been put aside, or not.
-    Kept(Result<String, Failure>),
+    /// To [`Report::Ask`].
+    Answer(Result<Answer, Failure>),
 }
 
 /// An attempt to run.
@@ -37,10 +38,44 @@ pub(super) enum Report {
     Log(String),
     /// `done` of `total` units are done.
     Progress { done: u64, total: u64 },
-    /// A file is to be put aside; the answer is [`Order::Kept`].
-    Keep(PathBuf),
+    /// The operation asks for something; one question at a time.
+    Ask(Question),
     /// The attempt has ended.
     Ended(Result<Value, Failure>),
+}
+
+/// What only the worker can do for an operation.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Question {
+    /// Put a file aside.
+    Keep(PathBuf),
+    /// Does the attempt still have the right to its task?
+    HoldsLease,
+    /// Remember how far the task is.
+    SaveProgress(Value),
+    /// How far was it?
+    SavedProgress,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    Kept(String),
+    HoldsLease(bool),
+    Saved,
+    SavedProgress(Option<Value>),
+}
+
+impl Question {
+    /// Has it answered by the worker's own reporter.
+    pub(super) async fn answer(self, reporter: &dyn Reporter) -> Result<Answer, Failure> {
+        let answer = match self {
+            Self::Keep(file) => reporter.keep(&file).await.map(Answer::Kept),
+            Self::HoldsLease => reporter.holds_lease().await.map(Answer::HoldsLease),
+            Self::SaveProgress(progress) => reporter.save_progress(progress).await.map(|()| Answer::Saved),
+            Self::SavedProgress => reporter.saved_progress().await.map(Answer::SavedProgress),
+        };
+        answer.map_err(otaman::Error::into_failure)
+    }
 }
 
 /// The bytes of a message, without the length.

@@ -108,10 +108,10 @@ impl Isolate {
                     match decode(&bytes) {
                         Ok(Report::Log(line)) => reporter.log(&line),
                         Ok(Report::Progress { done, total }) => reporter.progress(done, total),
-                        Ok(Report::Keep(file)) => {
-                            let kept = reporter.keep(&file).await.map_err(otaman::Error::into_failure);
+                        Ok(Report::Ask(question)) => {
+                            let answer = question.answer(reporter).await;
                             // If it is gone, that is heard of above.
-                            let _ = self.send(&Order::Kept(kept)).await;
+                            let _ = self.send(&Order::Answer(answer)).await;
                         }
                         Ok(Report::Ended(result)) => {
                             self.drain(&mut lines, reporter);
