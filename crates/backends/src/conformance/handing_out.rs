@@ -98,8 +98,8 @@ async fn all_idle_workers_get_a_task_at_once(fixture: Arc<dyn BrokerFixture>) {
     assert!(begun.elapsed() < workers_wake_within(&scene), "{:?}", begun.elapsed());
 }
 
-fn workers_wake_within(scene: &Scene) -> std::time::Duration {
-    scene.fixture.patience().min(std::time::Duration::from_secs(5))
+fn workers_wake_within(scene: &Scene) -> Duration {
+    scene.fixture.patience().min(Duration::from_secs(5))
 }
 
 async fn a_dropped_lease_leases_nothing(fixture: Arc<dyn BrokerFixture>) {

@@ -198,7 +198,7 @@ impl TaskConsumer for Scripted {
     fn saved_progress<'a>(
         &'a self,
         _: &'a ExecutionId,
-        _: protocol::TaskId,
+        _: TaskId,
     ) -> BoxFuture<'a, Result<Option<bytes::Bytes>, Error>> {
         async { Err(Error::Closed) }.boxed()
     }
