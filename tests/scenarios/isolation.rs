@@ -79,10 +79,7 @@ fn an_exit_code_decides_about_another_attempt() {
     let retry = json!({"transient_exit_codes": [3], "max_attempts": 2, "initial_delay": "1ms"});
     let spec = json!({"@type": "crash", "how": "exit 3", "@key": "again", "@retry": retry});
     let document = execute(&coordinator, &spec, &[], 1);
-    assert_eq!(
-        (&failure(&document)["cause"], &failure(&document)["attempts"]),
-        (&json!("transient"), &json!(2))
-    );
+    assert_eq!((&failure(&document)["cause"], attempts_of(failure(&document))), (&json!("transient"), 2));
 }
 
 #[test]
@@ -165,22 +162,22 @@ fn a_task_goes_on_from_its_saved_progress() {
 }
 
 #[test]
-fn progress_survives_the_worker() {
+fn progress_is_forgotten_once_the_task_has_ended() {
     let coordinator = coordinator();
-    let count = json!({"@type": "count", "to": 2, "dies_each": 1000, "@isolation": "none"});
-    let wait = json!({"@type": "command", "argv": ["sleep", "1000"], "@key": "wait"});
-    let spec = json!({"@type": "mazepa.sequential_flow", "stages": [count, wait]});
+    let directory = coordinator.directory().to_owned();
+    let saved = || walk(&directory).into_iter().filter(|path| path.is_file() && is_progress(path)).count();
+    // It is saved before the second attempt waits.
+    let spec = json!({"@type": "count", "to": 4, "dies_each": 3, "waits_for": directory.join("go").to_str().unwrap()});
     let path = coordinator.file("spec.json", &spec.to_string());
-    let mut running = coordinator.start(&["execute", &path, "--quiet", "--id", "killed"]);
-    until("the first task to end", || {
-        let shown = coordinator.run(&["executions", "killed", "-o", "json"]);
-        (shown.code == Some(0) && shown.json()["tasks"]["succeeded"] == 1).then_some(())
-    });
-    running.kill();
-    let left = coordinator.directory().join("state");
-    let found =
-        walk(&left).into_iter().filter(|path| path.components().any(|part| part.as_os_str() == "progress"));
-    assert_eq!(found.filter(|path| path.is_file()).count(), 0, "it is forgotten once the task has ended");
+    let running = coordinator.start(&["execute", &path, "--quiet", "--json"]);
+    until("progress to be saved", || (saved() == 1).then_some(()));
+    fs::write(directory.join("go"), "").unwrap();
+    assert_eq!(running.wait().expect(0).json()["result"], json!([3, 4]));
+    assert_eq!(saved(), 0);
+}
+
+fn is_progress(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "progress")
 }
 
 fn walk(directory: &Path) -> Vec<std::path::PathBuf> {

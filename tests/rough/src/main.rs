@@ -27,7 +27,10 @@ fn crash(
     println!("printed before the end");
     match how.split_once(' ') {
         Some(("exit", code)) => std::process::exit(code.parse()?),
-        Some(_) => kill_process(getpid(), Signal::SEGV)?,
+        // A handler that is there from the start takes the first for what it is not.
+        Some(_) => loop {
+            kill_process(getpid(), Signal::SEGV)?;
+        },
         None if how == "panic" => panic!("as it was asked to"),
         None => std::process::abort(),
     }
@@ -86,9 +89,18 @@ async fn keep(context: &Context, text: String) -> Result<String> {
 
 /// Counts to a number, saving how far it is, and dies on the way as often as it is told to.
 #[operation(isolation = "process", retry(max_losses = 100))]
-async fn count(context: &Context, to: u64, dies_each: u64) -> Result<Vec<u64>> {
+async fn count(
+    context: &Context,
+    to: u64,
+    dies_each: u64,
+    /// A file, without which no later attempt goes on.
+    waits_for: Option<String>,
+) -> Result<Vec<u64>> {
     let mut begun_at: Vec<u64> = context.saved_progress().await?.unwrap_or_default();
     let from = begun_at.last().copied().unwrap_or(0);
+    while waits_for.as_ref().is_some_and(|file| from > 0 && !std::path::Path::new(file).exists()) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     begun_at.push(from);
     for number in from + 1..=to {
         if let Some(last) = begun_at.last_mut() {
