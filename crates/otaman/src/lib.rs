@@ -107,5 +107,5 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub mod __private {
     pub use {inventory, schemars, serde};
 
-    pub use protocol::{ExitCodes, is_name};
+    pub use protocol::{ExitCodes, OnOutOfMemory, is_name};
 }
