@@ -70,7 +70,9 @@ mod operation;
 mod problems;
 mod registry;
 mod resources;
+mod rules;
 mod running;
+mod signals;
 pub mod spec;
 pub mod stock;
 mod target;
@@ -80,6 +82,7 @@ pub mod driver {
     //! The other side of flows and operations: for those who run them (engine, worker, planner).
     pub use crate::context::{ContextParts, Reporter};
     pub use crate::handle::{Settlement, Sink};
+    pub use crate::rules::{Origin, Rule, Rules, RulesError};
     pub use crate::running::{Awaited, Expected, Item, Node, NodeId, OnFailure, Pull, RunningFlow, Step};
 }
 

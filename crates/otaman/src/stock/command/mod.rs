@@ -3,6 +3,7 @@
 mod capture;
 mod group;
 mod lines;
+mod memory;
 mod operation;
 mod spawn;
 #[cfg(test)]
