@@ -1,14 +1,19 @@
 //! What a failure means decides who tries again, and at whose cost.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, prlimit};
 use serde_json::{Value as Json, json};
-use tests::{Cluster, until};
+use tests::{Cluster, Worker, program, until};
 
 use super::{execute, until_there_are};
 
 const WORKER: &[&str] = &["--concurrency", "1", "--lease", "3s"];
+
+/// To so many open files a worker raises its limit at most.
+const MOST_FILES: u64 = 1024 * 1024;
 
 /// As many commands as `count` which need room for temporary files. They have one attempt: whatever is
 /// charged to one of them ends it.
@@ -51,12 +56,21 @@ fn a_worker_without_room_for_temporary_files_leaves_and_others_do_its_tasks_at_n
 fn a_worker_without_file_descriptors_leaves_its_tasks_to_others() {
     const TASKS: u64 = 12;
     let cluster = Cluster::start();
-    let unfit = cluster.worker().start(&[&["--max-shortages", "2"], WORKER].concat());
+    let script =
+        cluster.coordinator().file("limited", "#!/bin/sh\nulimit -Sn 256; exec \"$WORKER\" \"$@\"\n");
+    fs::set_permissions(&script, Permissions::from_mode(0o755)).expect("it is ours");
+    let limited = Worker::of(Path::new(&script))
+        .with_env("WORKER", program("worker"))
+        .with_env("AMQP_URL", cluster.amqp_url())
+        .with_env("REDIS_URL", cluster.redis_url());
+    let unfit = limited.start(&[&["--max-shortages", "2"], WORKER].concat());
     until_there_are(&cluster, 1);
     // It keeps what it has, and gets no more.
     let open = fs::read_dir(format!("/proc/{}/fd", unfit.pid())).expect("it runs").count() as u64;
     let limit = Rlimit { current: Some(open), maximum: Some(open) };
-    prlimit(Some(unfit.pid()), Resource::Nofile, limit).expect("it runs");
+    let before = prlimit(Some(unfit.pid()), Resource::Nofile, limit).expect("it runs");
+    let most = before.maximum.unwrap_or(MOST_FILES).min(MOST_FILES);
+    assert_eq!(before.current, Some(most), "it has raised its limit from 256");
     let running = execute(&cluster, "files", &temporary_files(TASKS), &["--quiet"]);
     let left = unfit.wait().expect(4);
     assert!(left.stderr.contains("Too many open files"), "{}", left.stderr);

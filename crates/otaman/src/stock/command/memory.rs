@@ -58,7 +58,7 @@ fn find(root: &Path) -> Option<PathBuf> {
 }
 
 /// The path of the group whose controllers are these, from a `/proc/self/cgroup`.
-fn group<'a>(groups: &'a str, is_wanted: impl Fn(&str) -> bool) -> Option<&'a Path> {
+fn group(groups: &str, is_wanted: impl Fn(&str) -> bool) -> Option<&Path> {
     groups.lines().find_map(|line| {
         let mut fields = line.splitn(3, ':').skip(1);
         let (controllers, path) = (fields.next()?, fields.next()?);
