@@ -1,6 +1,7 @@
 //! What users do, with real processes.
 
 mod architecture;
+mod causes;
 mod commands;
 #[cfg(feature = "live")]
 mod distributed;

@@ -111,8 +111,8 @@ pub trait TaskConsumer: Send + Sync {
     /// outcome then counts for nothing.
     fn complete(&self, lease: Lease, outcome: Outcome) -> BoxFuture<'_, Result<Settled, Error>>;
 
-    /// Ends an attempt that failed but is to be tried again after a delay. The delay is not spent
-    /// in any worker.
+    /// Ends an attempt that failed but is to be tried again after a delay, by the workers that
+    /// [`Task::worker_type_after`] names. The delay is not spent in any worker.
     fn retry(&self, lease: Lease, failed: Attempt, after: Duration) -> BoxFuture<'_, Result<Settled, Error>>;
 
     /// Puts a file aside for a task's result and returns the URL under which it can be read. The

@@ -62,6 +62,7 @@ impl Options {
         };
         syn::meta::parser(key).parse2(tokens)?;
         options.names.extend(options.name.iter().chain(&options.worker_type).chain(&options.tags).cloned());
+        options.names.extend(options.retry.iter().flat_map(|retry| retry.names()).cloned());
         Ok(options)
     }
 

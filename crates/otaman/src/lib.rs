@@ -71,7 +71,9 @@ mod operation;
 mod problems;
 mod registry;
 mod resources;
+mod rules;
 mod running;
+mod signals;
 pub mod spec;
 pub mod stock;
 mod target;
@@ -80,8 +82,10 @@ mod validation;
 pub mod driver {
     //! The other side of flows and operations: for those who run them (engine, worker, planner).
     pub use crate::context::{ContextParts, Reporter};
+    pub use crate::error::Evidence;
     pub use crate::handle::{Settlement, Sink};
     pub use crate::lines::Lines;
+    pub use crate::rules::{Origin, Rule, Rules, RulesError};
     pub use crate::running::{Awaited, Expected, Item, Node, NodeId, OnFailure, Pull, RunningFlow, Step};
     pub use crate::stock::kill_commands;
 }
@@ -110,5 +114,5 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub mod __private {
     pub use {inventory, schemars, serde};
 
-    pub use protocol::{ExitCodes, is_name};
+    pub use protocol::{ExitCodes, OnOutOfMemory, is_name};
 }

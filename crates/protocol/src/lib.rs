@@ -49,7 +49,7 @@ pub use lease::{Lease, Session, Token};
 pub use names::{OperationName, WorkerType, is_name};
 pub use outcome::{Attempt, Ending, Outcome, to_unix_micros};
 pub use presence::{Presence, Running};
-pub use retry::{Decision, ExitCodes, RetryPolicy, Spent};
+pub use retry::{Decision, ExitCodes, OnOutOfMemory, RetryPolicy, Spent};
 pub use state::TaskState;
 pub use task::Task;
 pub use text::{BytesText, DurationText};

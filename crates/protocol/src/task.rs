@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::TaskId;
 use crate::isolation::Isolation;
 use crate::names::{OperationName, WorkerType};
-use crate::retry::RetryPolicy;
+use crate::retry::{RetryPolicy, Spent};
 use crate::text::optional_micros;
 use crate::value::{self, Value};
 
@@ -69,6 +69,24 @@ impl Task {
     pub fn on(mut self, worker_type: WorkerType) -> Self {
         self.worker_type = worker_type;
         self
+    }
+
+    /// Which workers are to run it after attempts that ended like this: others than at first if one
+    /// ran out of memory and its retry policy says so.
+    pub fn worker_type_after(&self, spent: &Spent) -> &WorkerType {
+        match self.larger_worker_type() {
+            Some(larger) if spent.out_of_memory > 0 => larger,
+            Some(_) | None => &self.worker_type,
+        }
+    }
+
+    /// All workers that may have to run it.
+    pub fn worker_types(&self) -> impl Iterator<Item = &WorkerType> {
+        [&self.worker_type].into_iter().chain(self.larger_worker_type())
+    }
+
+    fn larger_worker_type(&self) -> Option<&WorkerType> {
+        Some(&self.retry.as_deref()?.on_out_of_memory.as_ref()?.worker_type)
     }
 
     /// The same call under an explicit key instead of its content.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use backends::broker::{Delivery, Error, Settled, TaskConsumer};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use otaman::driver::Rules;
 use otaman::{Registry, Resources};
 use protocol::{
     Attempt, Bundle, Envelope, ExecutionId, Failure, Lease, Outcome, SessionId, Spent, TaskId, Token, Value,
@@ -22,7 +23,7 @@ use crate::isolated::Isolates;
 use crate::panics;
 
 /// Runs the task of a bundle once, and prints its value as JSON.
-pub(crate) fn run(file: &Path, registry: Registry, resources: Resources) -> Result<(), Failed> {
+pub(crate) fn run(file: &Path, rules: Rules, registry: Registry, resources: Resources) -> Result<(), Failed> {
     let Envelope { execution, body: Bundle { task, outcome } } = read(file)?;
     tracing::info!(%execution, task = %task.id, operation = %task.operation, version = %task.version, "running a task by itself");
     if let Some(failure) = outcome.failure() {
@@ -41,6 +42,8 @@ pub(crate) fn run(file: &Path, registry: Registry, resources: Resources) -> Resu
         stop_grace: Config::default().stop_grace.0,
         isolates: Arc::new(Isolates::default()),
         colleagues: None,
+        rules,
+        fitness: None,
     };
     let token = Token { attempt: outcome.attempt, session: SessionId::from_uuid(uuid::Uuid::new_v4()) };
     let lease = Lease { task: task.id, token };

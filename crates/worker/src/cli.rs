@@ -15,6 +15,7 @@ use protocol::{DurationText, WorkerType};
 
 use crate::failed::Failed;
 use crate::isolated::serve_if_asked;
+use crate::rules::{self, RuleArgs};
 use crate::{bundle, logging, operations, serve};
 
 /// The shortest and the longest lease that make sense.
@@ -30,6 +31,7 @@ Examples:
   worker --max-runtime 4h                      end before a batch system's limit of 4 hours
   worker operations                            list what this worker can run
   worker run task.bundle                       run a dead task by itself, to find out what is wrong with it
+  worker rules --rules mine.json               list what failures mean to it, its own rules first
 
 SIGTERM, SIGINT and SIGHUP drain: nothing more is taken, running tasks may finish within --drain-timeout and
 are then handed back, at no cost to their budget of attempts. A second signal ends the worker at once; its
@@ -37,8 +39,16 @@ tasks go to others when its lease has run out. Any worker may be killed at any t
 
 With --listen: /livez (the worker's own loops turn), /readyz (it takes tasks), /metrics (for Prometheus).
 
-Exit codes: 0 ended as asked (drained, idle, or its time was over), 1 the task of a bundle failed, 2 wrong usage, 3 the servers failed or
-could not be told in time, 130 ended at once by a second signal.";
+A rule gives a failure a cause by part of its messages (or of the last line that a command wrote), by type,
+exit code or signal; the first that matches counts, and only where the operation did not say the cause itself:
+  [{\"text\": \"licence server\", \"cause\": \"transient\"}, {\"exit_code\": 3, \"cause\": \"permanent\"}]
+Causes: transient, permanent, out_of_memory, timeout.
+
+What this machine lacks (file descriptors, processes, room in TMPDIR) is no task's fault: the task goes to
+others at no cost, and the worker leaves when --max-shortages different tasks met that within a minute.
+
+Exit codes: 0 ended as asked (drained, idle, or its time was over), 1 the task of a bundle failed, 2 wrong usage,
+3 the servers failed or could not be told in time, 4 the machine is short of what tasks need, 130 ended at once by a second signal.";
 
 /// Run the operations that are linked into this program, as tasks come.
 #[derive(Debug, Parser)]
@@ -46,6 +56,8 @@ could not be told in time, 130 ended at once by a second signal.";
 pub(crate) struct Cli {
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
     #[command(flatten)]
     logs: LogArgs,
     #[command(subcommand)]
@@ -64,6 +76,12 @@ enum Command {
     Run {
         /// The bundle; - for standard input
         file: PathBuf,
+    },
+    /// List the rules that tell transient failures from permanent ones, in their order
+    Rules {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -88,6 +106,10 @@ pub(crate) struct WorkArgs {
     /// Others take this worker for dead, and its tasks over, after so long a silence
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease)]
     pub(crate) lease: Duration,
+    /// Leave when this machine's shortages (no room in TMPDIR, no file descriptors) have hit so many
+    /// different tasks within a minute
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=10))]
+    pub(crate) max_shortages: u32,
     /// Tell of health and metrics on this address over HTTP; a port alone means 127.0.0.1
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
@@ -134,10 +156,17 @@ pub fn main(resources: Resources) -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::Operations { json }) => operations::list(&registry, &resources, json),
-        Some(Command::Run { file }) => {
-            logging::start(cli.logs).and_then(|_| bundle::run(&file, registry, resources))
+        Some(Command::Run { file }) => cli.rules.read().map_err(Failed::from).and_then(|rules| {
+            logging::start(cli.logs)?;
+            bundle::run(&file, rules, registry, resources)
+        }),
+        Some(Command::Rules { json }) => {
+            cli.rules.read().map_err(Failed::from).and_then(|rules| rules::list(&rules, json))
         }
-        None => logging::start(cli.logs).and_then(|voice| serve::run(cli.work, voice, registry, resources)),
+        None => cli.rules.read().map_err(Failed::from).and_then(|rules| {
+            let voice = logging::start(cli.logs)?;
+            serve::run(cli.work, rules, voice, registry, resources)
+        }),
     };
     done.map_or_else(Failed::report, |()| ExitCode::SUCCESS)
 }
@@ -248,8 +277,18 @@ mod tests {
     fn the_listing_of_operations_stays_a_command() {
         let json = |arguments: &[&str]| match parse(arguments).unwrap().command {
             Some(Command::Operations { json }) => json,
-            Some(Command::Run { .. }) | None => panic!("it is a command"),
+            Some(Command::Rules { .. } | Command::Run { .. }) | None => panic!("it is another command"),
         };
         assert!(json(&["operations", "--json"]) && !json(&["operations"]));
+    }
+
+    #[test]
+    fn a_file_of_rules_may_be_named_before_and_after_the_command() {
+        for arguments in
+            [&["--rules", "no/such", "rules"][..], &["rules", "--rules", "no/such"], &["--rules=no/such"]]
+        {
+            let error = parse(arguments).unwrap().rules.read().unwrap_err().to_string();
+            assert!(error.contains("no/such"), "{error}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use otaman::driver::Rules;
 use protocol::{DurationText, RetryPolicy};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct Config {
     /// from configuration files.
     #[serde(skip)]
     pub retry: RetryPolicy,
+    /// What failures mean about which operations say nothing. Taken from the program, too.
+    #[serde(skip)]
+    pub rules: Rules,
 }
 
 impl Default for Config {
@@ -31,6 +35,7 @@ impl Default for Config {
             drain_timeout: DurationText(Duration::from_secs(30)),
             stop_grace: DurationText(Duration::from_secs(6)),
             retry: RetryPolicy::default(),
+            rules: Rules::default(),
         }
     }
 }

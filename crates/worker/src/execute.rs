@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use backends::broker::{Delivery, TaskConsumer};
 use futures::future::FusedFuture;
-use otaman::driver::ContextParts;
+use otaman::driver::{ContextParts, Rules};
 use otaman::{Context, Isolation, Operational, Registry, Resources};
 use protocol::{Cause, DurationText, Failure, Task, Value, to_unix_micros};
 use tokio::runtime::Handle;
@@ -17,7 +17,8 @@ use crate::attempt::Reports;
 use crate::colleagues::{Colleagues, PUT_OFF};
 use crate::isolated::{Assignment, Isolates};
 use crate::panics::Guarded;
-use crate::unknown;
+use crate::shortage::{self, Fitness};
+use crate::{probe, unknown};
 
 /// What attempts are made with.
 pub(crate) struct Executor {
@@ -28,6 +29,10 @@ pub(crate) struct Executor {
     pub(crate) isolates: Arc<Isolates>,
     /// Who else may have an operation; nobody where all runs in one process.
     pub(crate) colleagues: Option<Colleagues>,
+    /// What failures mean about which operations say nothing.
+    pub(crate) rules: Rules,
+    /// Hands back what this machine lacks the means for; absent where nobody else could have it.
+    pub(crate) fitness: Option<Arc<Fitness>>,
 }
 
 /// How an attempt ended.
@@ -60,12 +65,53 @@ impl Executor {
         let span = tracing::info_span!(
             "task", execution = %delivery.execution, task = %task.id, operation = %task.operation, attempt
         );
+        if let Some((failure, put_off)) = self.belongs_elsewhere(delivery) {
+            return Ended { started_at_us, duration: start.elapsed(), result: Err(failure), put_off };
+        }
         let Some(operation) = self.registry.operation(&task.operation, &task.version) else {
             let (failure, put_off) = self.lack(task).instrument(span).await;
             return Ended { started_at_us, duration: start.elapsed(), result: Err(failure), put_off };
         };
-        let result = self.run(operation, delivery, cut).instrument(span).await;
-        Ended { started_at_us, duration: start.elapsed(), result, put_off: None }
+        let (result, put_off) = async {
+            match self.run(operation, delivery, cut).await {
+                Ok(value) => (Ok(value), None),
+                Err(failure) => {
+                    let (failure, put_off) = self.spared(failure, delivery).await;
+                    (Err(failure), put_off)
+                }
+            }
+        }
+        .instrument(span)
+        .await;
+        Ended { started_at_us, duration: start.elapsed(), result, put_off }
+    }
+
+    /// Why a copy is for other workers: it was published before an attempt ran out of memory.
+    fn belongs_elsewhere(&self, delivery: &Delivery) -> Option<(Failure, Option<Duration>)> {
+        let worker_type = delivery.task.worker_type_after(&delivery.spent);
+        if *worker_type == delivery.task.worker_type {
+            return None;
+        }
+        let message = format!("it has run out of memory and is for workers of type {worker_type}");
+        Some((Failure::new(Cause::Preempted, message), Some(PUT_OFF)))
+    }
+
+    /// What becomes of a failed attempt, and after which delay others are to have it, if this machine is
+    /// to blame.
+    async fn spared(&self, mut failure: Failure, delivery: &Delivery) -> (Failure, Option<Duration>) {
+        let Some(fitness) = &self.fitness else { return (failure, None) };
+        match failure.cause {
+            Cause::Transient | Cause::Permanent | Cause::OutOfMemory => {}
+            Cause::Timeout | Cause::Lost | Cause::Preempted => return (failure, None),
+        }
+        if !failure.is_shortage {
+            let Some(lack) = probe::lack().await else { return (failure, None) };
+            failure.is_shortage = true;
+            failure.messages.insert(0, lack);
+        }
+        let failure = fitness.judge(delivery.task.id, &delivery.failed_attempts, failure);
+        let put_off = (failure.cause == Cause::Preempted).then_some(shortage::PAUSE);
+        (failure, put_off)
     }
 
     /// What becomes of a task whose operation is not here.
@@ -143,14 +189,14 @@ impl Executor {
         // The operation comes first: most end at their first poll, and nothing else is looked at.
         let stop = tokio::select! {
             biased;
-            ended = &mut running => return flatten(ended),
+            ended = &mut running => return self.judged(ended),
             stop = expiry => stop,
             () = cut => Stop::Drain,
         };
         cancellation.cancel();
         let ended = match tokio::time::timeout(self.stop_grace, &mut running).await {
             // A value counts though it is late: the work is done.
-            Ok(ended) => flatten(ended),
+            Ok(ended) => self.judged(ended),
             Err(_) => {
                 tracing::warn!(grace = ?self.stop_grace, "the operation did not stop when told to; it is abandoned");
                 let message =
@@ -160,15 +206,16 @@ impl Executor {
         };
         ended.map_err(|failure| stopped(failure, stop))
     }
+
+    /// The end of an operation, a panic included, with the cause of its failure.
+    fn judged(&self, ended: otaman::Result<otaman::Result<Value>>) -> Result<Value, Failure> {
+        ended.flatten().map_err(|error| error.judged_by(&self.rules))
+    }
 }
 
 /// What the task shares with the worker. Only of a process can the memory be limited.
 fn isolation(task: &Task) -> Isolation {
     if task.memory_limit.is_some() { Isolation::Process } else { task.isolation }
-}
-
-pub(crate) fn flatten(ended: Result<otaman::Result<Value>, Failure>) -> Result<Value, Failure> {
-    ended.and_then(|result| result.map_err(otaman::Error::into_failure))
 }
 
 /// Whatever an operation says after it was told to stop, that is why it failed.

@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::execute::Executor;
 use crate::isolated::Isolates;
 use crate::panics;
+use crate::shortage::Fitness;
 use crate::slot::Slots;
 
 /// Why a worker did not start, or ended otherwise than by being told to.
@@ -99,6 +100,7 @@ pub async fn run(
         consumer,
         session,
         colleagues: None,
+        fitness: None,
         activity: Arc::clone(&activity),
         stop,
         cut,
@@ -116,6 +118,8 @@ pub(crate) struct Crew {
     pub(crate) session: Session,
     /// Who else may have an operation that is not in the registry.
     pub(crate) colleagues: Option<Colleagues>,
+    /// Sees to it that others get what this machine lacks the means for; absent where there are none.
+    pub(crate) fitness: Option<Arc<Fitness>>,
     /// Has as many tallies as there are to be slots.
     pub(crate) activity: Arc<Activity>,
     /// Cancelled when nothing more is to be leased; the drain time-out begins.
@@ -127,7 +131,8 @@ pub(crate) struct Crew {
 impl Crew {
     /// Works until stopped.
     pub(crate) async fn work(self) -> Result<(), Error> {
-        let Self { config, registry, resources, consumer, session, colleagues, activity, stop, cut } = self;
+        let Self { config, registry, resources, consumer, session, colleagues, fitness, activity, stop, cut } =
+            self;
         if config.concurrency == 0 {
             return Err(Error::NoSlots);
         }
@@ -136,7 +141,9 @@ impl Crew {
         let (stop, cut) = (stop.child_token(), cut.child_token());
         let stop_grace = config.stop_grace.0;
         let isolates = Arc::new(Isolates::default());
-        let executor = Executor { registry, resources, consumer, stop_grace, isolates, colleagues };
+        let rules = config.rules;
+        let executor =
+            Executor { registry, resources, consumer, stop_grace, isolates, colleagues, rules, fitness };
         let (retry, stopped, cutting) = (config.retry, stop.clone(), cut.clone());
         let slots = Arc::new(Slots { executor, session, retry, activity, stop: stopped, cut: cutting });
         let mut working = JoinSet::new();

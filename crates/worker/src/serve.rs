@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::distributed::{self, Distributed, RemoteConsumer};
+use otaman::driver::Rules;
 use otaman::{Registry, Resources};
 use protocol::{DurationText, Session};
 use tokio::net::TcpListener;
@@ -17,11 +18,13 @@ use crate::cli::WorkArgs;
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::leaving::{IdleClock, Leaving, Reason, Schedule, Signals};
+use crate::limits;
 use crate::listen;
 use crate::logging::Voice;
 use crate::observed::Observed;
 use crate::run::check_resources;
 use crate::session::{Ended, Sessions};
+use crate::shortage::Fitness;
 
 /// Pause between a lost session and the next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,6 +35,7 @@ const LAST_WAIT: Duration = Duration::from_millis(500);
 /// Works until the worker leaves.
 pub(crate) fn run(
     args: WorkArgs,
+    rules: Rules,
     voice: Voice,
     registry: Registry,
     resources: Resources,
@@ -42,7 +46,8 @@ pub(crate) fn run(
     // Signals, health and time-outs on this thread, operations on others: no load of theirs can
     // keep the worker from leaving.
     let control = Builder::new_current_thread().enable_all().build().map_err(Failed::Start)?;
-    let config = config(&args);
+    let config = Config { rules, ..config(&args) };
+    limits::raise_open_files(config.concurrency);
     let operations = operations_runtime(config.concurrency).map_err(Failed::Start)?;
     let start = Start { args, voice, node, servers, config, registry, resources };
     let result = control.block_on(start.serve(operations.handle().clone()));
@@ -108,7 +113,10 @@ impl Start {
         let why = leaving.reason().map_or_else(String::new, |reason| format!(" ({reason})"));
         let time = DurationText(Duration::from_secs(started.elapsed().as_secs()));
         voice.say(format_args!("{name}: ended after {time}{why}: {}", Counted(observed.activity.report())));
-        result
+        match leaving.reason() {
+            Some(Reason::Unfit(unfit)) => result.and(Err(Failed::Unfit(unfit))),
+            Some(Reason::Signal(_) | Reason::Idle(_) | Reason::MaxRuntime(_)) | None => result,
+        }
     }
 
     /// Starts all that goes on beside the work: signals, time limits, health.
@@ -152,8 +160,10 @@ impl Start {
                 );
             }
         }
+        let fitness = Arc::new(Fitness::new(self.args.max_shortages as usize, Arc::clone(&leaving)));
         let sessions = Sessions {
             distributed,
+            fitness,
             config,
             registry,
             resources: Arc::new(self.resources),

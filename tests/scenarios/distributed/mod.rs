@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a test that measures tells its figures")]
 
 mod acknowledgements;
+mod causes;
 mod control;
 mod coordinators;
 mod crash_points;

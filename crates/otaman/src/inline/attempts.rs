@@ -120,9 +120,7 @@ impl Attempts {
                 Err(_) => return Err(timed_out(limit)),
             },
         };
-        ended.unwrap_or_else(|panic| {
-            Err(Error::permanent(format!("the operation panicked: {}", panic_text(&*panic))))
-        })
+        ended.unwrap_or_else(|panic| Err(Error::of_panic(panic_text(&*panic), None)))
     }
 }
 

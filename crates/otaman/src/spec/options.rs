@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{BytesText, DurationText, ExitCodes, Isolation, RetryPolicy, WorkerType};
+use protocol::{BytesText, DurationText, ExitCodes, Isolation, OnOutOfMemory, RetryPolicy, WorkerType};
 use serde_json::{Map, Value as Json, json};
 
 use crate::spec::checker::{Checker, Complaint, Leniency};
@@ -13,6 +13,9 @@ use crate::spec::path::{Focus, Segment};
 pub(crate) const KEYS: [&str; 6] =
     ["@worker_type", "@runtime_limit", "@retry", "@key", "@isolation", "@memory_limit"];
 
+/// Delays of `@retry`.
+const DELAYS: [&str; 4] = ["initial_delay", "max_delay", "timeout_delay", "out_of_memory_delay"];
+
 /// Task options, read; what is absent stays as the operation has it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct TaskOptions {
@@ -20,6 +23,7 @@ pub(crate) struct TaskOptions {
     pub(crate) runtime_limit: Option<Duration>,
     /// The fields of `@retry`, checked.
     retry: Option<Map<String, Json>>,
+    on_out_of_memory: Option<OnOutOfMemory>,
     pub(crate) key: Option<String>,
     pub(crate) isolation: Option<Isolation>,
     /// In bytes.
@@ -51,6 +55,17 @@ pub(crate) fn schema() -> Json {
                     "initial_delay": delay("the longest delay before the second attempt"),
                     "multiplier": {"type": "number", "minimum": 1, "description": "Growth of the delay with each attempt."},
                     "max_delay": delay("no delay between attempts is longer"),
+                    "timeout_delay": delay("takes the place of initial_delay after a timeout"),
+                    "out_of_memory_delay": delay("takes the place of initial_delay after an attempt that ran out of memory"),
+                    "on_out_of_memory": {
+                        "type": "object",
+                        "description": "Where the task goes after an attempt that ran out of memory.",
+                        "properties": {
+                            "worker_type": {"type": "string", "description": "Which workers run it from then on, such as \"cpu-large\"."}
+                        },
+                        "required": ["worker_type"],
+                        "additionalProperties": false
+                    },
                     "transient_exit_codes": {
                         "description": "Exit codes after which another attempt is made: a list of numbers, or \"all\".",
                         "anyOf": [
@@ -82,15 +97,9 @@ impl TaskOptions {
         };
         let text = |name: &str| options.get(name).and_then(Json::as_str);
         let mut read = Self { key: text("@key").map(str::to_owned), ..Self::default() };
-        match text("@worker_type").map(str::parse).transpose() {
+        match text("@worker_type").map(worker_type).transpose() {
             Ok(worker_type) => read.worker_type = worker_type,
-            Err(_) => complain(
-                &["@worker_type"],
-                format!(
-                    "{} is not a worker type; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
-                    quoted(text("@worker_type").unwrap_or_default())
-                ),
-            ),
+            Err(message) => complain(&["@worker_type"], message),
         }
         match text("@runtime_limit").map(duration).transpose() {
             Ok(Some(Duration::ZERO)) => complain(
@@ -113,10 +122,17 @@ impl TaskOptions {
             Err(error) => complain(&["@memory_limit"], error.to_string()),
         }
         if let Some(Json::Object(retry)) = options.get("@retry") {
-            for name in ["initial_delay", "max_delay"] {
+            for name in DELAYS {
                 if let Some(Err(message)) = retry.get(name).and_then(Json::as_str).map(duration) {
                     complain(&["@retry", name], message);
                 }
+            }
+            let larger = retry.get("on_out_of_memory").and_then(|on| on["worker_type"].as_str());
+            match larger.map(worker_type).transpose() {
+                Ok(larger) => {
+                    read.on_out_of_memory = larger.map(|worker_type| OnOutOfMemory { worker_type });
+                }
+                Err(message) => complain(&["@retry", "on_out_of_memory", "worker_type"], message),
             }
             read.retry = Some(retry.clone());
         }
@@ -137,6 +153,9 @@ impl TaskOptions {
         policy.initial_delay = delay("initial_delay").unwrap_or(policy.initial_delay);
         policy.multiplier = retry.get("multiplier").and_then(Json::as_f64).unwrap_or(policy.multiplier);
         policy.max_delay = delay("max_delay").unwrap_or(policy.max_delay);
+        policy.timeout_delay = delay("timeout_delay").or(policy.timeout_delay);
+        policy.out_of_memory_delay = delay("out_of_memory_delay").or(policy.out_of_memory_delay);
+        policy.on_out_of_memory = self.on_out_of_memory.clone().or(policy.on_out_of_memory);
         match retry.get("transient_exit_codes") {
             Some(Json::Array(codes)) => {
                 let codes = codes.iter().filter_map(|code| i32::try_from(code.as_i64()?).ok());
@@ -147,6 +166,12 @@ impl TaskOptions {
         }
         Some(policy)
     }
+}
+
+fn worker_type(text: &str) -> Result<WorkerType, String> {
+    text.parse().map_err(|_| {
+        format!("{} is not a worker type; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -", quoted(text))
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

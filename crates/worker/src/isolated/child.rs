@@ -10,16 +10,15 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use otaman::driver::{ContextParts, Reporter};
+use otaman::driver::{ContextParts, Evidence, Reporter};
 use otaman::{Context, Registry, Resources};
-use protocol::{Cause, Failure, Value};
+use protocol::Value;
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::message::{Answer, Assignment, Order, Question, Report, encode, read, write};
-use crate::execute::flatten;
 use crate::panics::{self, Guarded};
 use crate::{logging, unknown};
 
@@ -92,7 +91,7 @@ struct Child {
     resources: Arc<Resources>,
     socket: UnixStream,
     /// Who waits for the worker's answer. A std mutex: held to put something there.
-    asking: Mutex<Option<oneshot::Sender<Result<Answer, Failure>>>>,
+    asking: Mutex<Option<oneshot::Sender<Result<Answer, Evidence>>>>,
     /// Whose turn it is to ask.
     turn: tokio::sync::Mutex<()>,
 }
@@ -135,17 +134,18 @@ impl Child {
                     resources: Arc::clone(&self.resources),
                     reporter: Arc::clone(&self) as _,
                 });
-                flatten(Guarded::new(operation.entry.run(arguments, context)).await)
+                Guarded::new(operation.entry.run(arguments, context)).await.flatten()
             }
-            None => Err(unknown::failure(&self.registry, &task)),
+            None => Err(otaman::Error::from_failure(unknown::failure(&self.registry, &task))),
         };
         self.end(result);
     }
 
-    fn end(&self, result: Result<Value, Failure>) {
+    fn end(&self, result: otaman::Result<Value>) {
+        let result = result.map_err(otaman::Error::into_evidence);
         let bytes = encode(&Report::Ended(result)).or_else(|error| {
-            let failure = Failure::new(Cause::Permanent, format!("its outcome cannot be told: {error}"));
-            encode(&Report::Ended(Err(failure)))
+            let error = otaman::Error::permanent(format!("its outcome cannot be told: {error}"));
+            encode(&Report::Ended(Err(error.into_evidence())))
         });
         match bytes {
             Ok(bytes) => self.send(&bytes),
@@ -159,7 +159,7 @@ impl Child {
         *self.asking.lock().unwrap_or_else(PoisonError::into_inner) = Some(reply);
         self.tell(&Report::Ask(question));
         let answer = answered.await.map_err(|_| otaman::Error::transient("the worker does not answer"))?;
-        answer.map_err(otaman::Error::from_failure)
+        answer.map_err(otaman::Error::from_evidence)
     }
 
     fn tell(&self, report: &Report) {

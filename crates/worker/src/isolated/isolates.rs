@@ -50,7 +50,7 @@ impl Isolates {
         if isolate.is_fit() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(isolate);
         }
-        ended.map_err(Error::from_failure)
+        ended
     }
 
     fn take(&self) -> Option<Isolate> {

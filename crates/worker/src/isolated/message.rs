@@ -3,9 +3,9 @@
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
-use otaman::driver::Reporter;
+use otaman::driver::{Evidence, Reporter};
 use protocol::error::EnvelopeError;
-use protocol::{ExecutionId, Failure, MAX_REFERENCED_BYTES, Task, Value};
+use protocol::{ExecutionId, MAX_REFERENCED_BYTES, Task, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub(super) enum Order {
     /// Stop the attempt.
     Stop,
     /// To [`Report::Ask`].
-    Answer(Result<Answer, Failure>),
+    Answer(Result<Answer, Evidence>),
 }
 
 /// An attempt to run.
@@ -41,7 +41,7 @@ pub(super) enum Report {
     /// The operation asks for something; one question at a time.
     Ask(Question),
     /// The attempt has ended.
-    Ended(Result<Value, Failure>),
+    Ended(Result<Value, Evidence>),
 }
 
 /// What only the worker can do for an operation.
@@ -67,14 +67,14 @@ pub(super) enum Answer {
 
 impl Question {
     /// Has it answered by the worker's own reporter.
-    pub(super) async fn answer(self, reporter: &dyn Reporter) -> Result<Answer, Failure> {
+    pub(super) async fn answer(self, reporter: &dyn Reporter) -> Result<Answer, Evidence> {
         let answer = match self {
             Self::Keep(file) => reporter.keep(&file).await.map(Answer::Kept),
             Self::HoldsLease => reporter.holds_lease().await.map(Answer::HoldsLease),
             Self::SaveProgress(progress) => reporter.save_progress(progress).await.map(|()| Answer::Saved),
             Self::SavedProgress => reporter.saved_progress().await.map(Answer::SavedProgress),
         };
-        answer.map_err(otaman::Error::into_failure)
+        answer.map_err(otaman::Error::into_evidence)
     }
 }
 

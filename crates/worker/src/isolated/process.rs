@@ -83,7 +83,7 @@ impl Isolate {
         reporter: &dyn Reporter,
         cancellation: &CancellationToken,
         grace: Duration,
-    ) -> Result<Value, Failure> {
+    ) -> otaman::Result<Value> {
         self.is_fit = false;
         let order = Order::Run(Box::new(assignment.clone()));
         if self.send(&order).await.is_err() {
@@ -117,11 +117,11 @@ impl Isolate {
                             self.drain(&mut lines, reporter);
                             // One that was stopped may not have stopped all that it began.
                             self.is_fit = stopping == Stopping::Not;
-                            return result;
+                            return result.map_err(otaman::Error::from_evidence);
                         }
                         Err(error) => {
                             let failure = Failure::new(Cause::Permanent, "its process does not speak our language");
-                            return Err(failure.caused_by(error.to_string()));
+                            return Err(otaman::Error::from_failure(failure.caused_by(error.to_string())));
                         }
                     }
                 }
@@ -154,7 +154,8 @@ impl Isolate {
                         self.drain(&mut lines, reporter);
                         let message = format!("took {} of memory, more than its limit of {}", BytesText(taken), BytesText(limit));
                         let status = self.exit().await;
-                        return Err(with_status(Failure::new(Cause::OutOfMemory, message), status));
+                        let failure = Failure::new(Cause::OutOfMemory, message);
+                        return Err(otaman::Error::from_failure(with_status(failure, status)));
                     }
                 }
             }
@@ -206,31 +207,25 @@ impl Isolate {
     }
 
     /// Why there is no answer from it.
-    async fn death(&mut self, assignment: &Assignment) -> Failure {
+    async fn death(&mut self, assignment: &Assignment) -> otaman::Error {
         let Some(status) = self.exit().await else {
-            return Failure::new(Cause::Lost, "the task's process has ended, nobody knows how");
+            let failure = Failure::new(Cause::Lost, "the task's process has ended, nobody knows how");
+            return otaman::Error::from_failure(failure);
         };
-        let failure = match (status.code(), status.signal()) {
-            (Some(code), _) => {
-                let codes = assignment.task.retry.as_ref().map(|retry| retry.transient_exit_codes.clone());
-                let is_transient = codes.unwrap_or_default().contains(code);
-                let cause = if is_transient { Cause::Transient } else { Cause::Permanent };
-                Failure::new(
-                    cause,
-                    format!("the task's process exited with code {code} before the task had ended"),
-                )
-            }
-            (None, signal) => {
-                let signal = signal.unwrap_or_default();
-                let hint = if signal == Signal::KILL.as_raw() {
-                    ", as it is when a machine runs out of memory"
-                } else {
-                    ""
-                };
-                Failure::new(Cause::Lost, format!("the task's process was ended by signal {signal}{hint}"))
-            }
+        let Some(code) = status.code() else {
+            let signal = status.signal().unwrap_or_default();
+            let failure =
+                Failure::new(Cause::Lost, format!("the task's process was ended by signal {signal}"));
+            return otaman::Error::from_failure(with_status(failure, Some(status)));
         };
-        with_status(failure, Some(status))
+        let message = format!("the task's process exited with code {code} before the task had ended");
+        let failure = with_status(Failure::new(Cause::Transient, message), Some(status));
+        let codes = assignment.task.retry.as_ref().map(|retry| retry.transient_exit_codes.clone());
+        if codes.unwrap_or_default().contains(code) {
+            otaman::Error::from_failure(failure)
+        } else {
+            otaman::Error::of_process(failure)
+        }
     }
 }
 

@@ -218,6 +218,7 @@ impl Running {
 pub fn registry() -> Registry {
     let registry = Registry::builder()
         .operation::<Perform>()
+        .operation::<crate::causes::End>()
         .operation::<Echo>()
         .operation::<Sleep>()
         .operation::<Command>();

@@ -2,6 +2,7 @@
 
 mod capture;
 mod group;
+mod memory;
 mod operation;
 mod spawn;
 #[cfg(test)]
