@@ -71,6 +71,7 @@ mod problems;
 mod registry;
 mod resources;
 mod running;
+mod semaphores;
 pub mod spec;
 pub mod stock;
 mod target;
@@ -81,6 +82,7 @@ pub mod driver {
     pub use crate::context::{ContextParts, Reporter};
     pub use crate::handle::{Settlement, Sink};
     pub use crate::running::{Awaited, Expected, Item, Node, NodeId, OnFailure, Pull, RunningFlow, Step};
+    pub use crate::semaphores::{Semaphores, waits_for_itself};
 }
 
 pub use attributes::{flow, operation};
@@ -97,6 +99,7 @@ pub use protocol::{Cause, Failure, RetryPolicy, Value};
 pub use registry::{Builder, Flowing, Operational, Registry};
 pub use resources::{Resource, Resources};
 pub use running::FlowCall;
+pub use semaphores::Permit;
 pub use target::{Prepared, Resolve, Target, Template};
 
 /// What operations and flows return.

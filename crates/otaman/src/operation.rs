@@ -50,6 +50,7 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + 'static 
             runtime_limit: None,
             retry: None,
             key: None,
+            semaphores: Vec::new(),
             on_failure: OnFailure::Propagate,
         }
     }
@@ -64,6 +65,7 @@ pub struct Call<T> {
     runtime_limit: Option<Duration>,
     retry: Option<RetryPolicy>,
     key: Option<String>,
+    semaphores: Vec<String>,
     on_failure: OnFailure,
 }
 
@@ -89,6 +91,13 @@ impl<T: Operation> Call<T> {
     /// Identifies the task by this key instead of its content.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// Holds a place in each of these semaphores while it runs, such as `cuda`. How many places there
+    /// are on a machine is for its workers to say.
+    pub fn semaphores<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.semaphores = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -151,6 +160,7 @@ impl TaskMold {
         };
         task.runtime_limit = call.runtime_limit.or(template.runtime_limit);
         task.retry = call.retry.map(Box::new).or_else(|| template.retry.clone());
+        task.semaphores = call.semaphores.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
         if let Some(key) = call.key {
             task = task.with_key(&key);
         }

@@ -80,7 +80,7 @@ impl Target {
 }
 
 /// Keys that say where and how a task runs, not what it computes; ids must not depend on them.
-const NOT_IDENTITY: [&str; 3] = ["@worker_type", "@runtime_limit", "@retry"];
+const NOT_IDENTITY: [&str; 4] = ["@worker_type", "@runtime_limit", "@retry", "@semaphores"];
 
 fn identity(spec: &Json) -> Json {
     match spec {

@@ -6,7 +6,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TaskId;
-use crate::names::{OperationName, WorkerType};
+use crate::names::{OperationName, SemaphoreName, WorkerType};
 use crate::retry::RetryPolicy;
 use crate::text::optional_micros;
 use crate::value::{self, Value};
@@ -37,14 +37,26 @@ pub struct Task {
     /// How failed attempts are tried again; the default policy when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Box<RetryPolicy>>,
+    /// Semaphores of which an attempt holds a place each while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub semaphores: Vec<SemaphoreName>,
 }
 
 impl Task {
-    /// A call with the default worker type, no runtime limit and the default retry policy.
+    /// A call with the default worker type, no runtime limit, the default retry policy and no semaphores.
     pub fn new(operation: OperationName, version: Version, arguments: Value) -> Self {
         let id = TaskId::of_call(&operation, &version, &arguments);
         let worker_type = WorkerType::default();
-        Self { id, operation, version, arguments, worker_type, runtime_limit: None, retry: None }
+        Self {
+            id,
+            operation,
+            version,
+            arguments,
+            worker_type,
+            runtime_limit: None,
+            retry: None,
+            semaphores: Vec::new(),
+        }
     }
 
     /// The same call for another worker type; its id stays.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use backends::broker::{Delivery, TaskConsumer};
 use futures::future::FusedFuture;
 use otaman::driver::ContextParts;
-use otaman::{Context, Operational, Registry, Resources};
+use otaman::{Context, Operational, Permit, Registry, Resources};
 use protocol::{Cause, DurationText, Failure, Task, Value, to_unix_micros};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
@@ -15,6 +15,7 @@ use tracing::Instrument;
 use crate::attempt::Reports;
 use crate::colleagues::{Colleagues, PUT_OFF};
 use crate::panics::Guarded;
+use crate::semaphores::MachineSemaphores;
 use crate::unknown;
 
 /// What attempts are made with.
@@ -25,6 +26,9 @@ pub(crate) struct Executor {
     pub(crate) stop_grace: Duration,
     /// Who else may have an operation; nobody where all runs in one process.
     pub(crate) colleagues: Option<Colleagues>,
+    pub(crate) semaphores: Arc<MachineSemaphores>,
+    /// Cancelled when nothing more is to be begun.
+    pub(crate) leaving: CancellationToken,
 }
 
 /// How an attempt ended.
@@ -43,6 +47,14 @@ enum Stop {
     Drain,
 }
 
+impl Ended {
+    /// Of an attempt whose operation was not begun.
+    fn before_it_began(failure: Failure, put_off: Option<Duration>) -> Self {
+        let started_at_us = to_unix_micros(SystemTime::now());
+        Self { started_at_us, duration: Duration::ZERO, result: Err(failure), put_off }
+    }
+}
+
 impl Executor {
     /// Runs one attempt. When `cut` is done, the attempt is to stop because the worker leaves.
     pub(crate) async fn execute(
@@ -50,8 +62,6 @@ impl Executor {
         delivery: &Delivery,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
     ) -> Ended {
-        let started_at_us = to_unix_micros(SystemTime::now());
-        let start = Instant::now();
         let task = &delivery.task;
         let attempt = delivery.lease.token.attempt;
         let span = tracing::info_span!(
@@ -59,9 +69,18 @@ impl Executor {
         );
         let Some(operation) = self.registry.operation(&task.operation, &task.version) else {
             let (failure, put_off) = self.lack(task).instrument(span).await;
-            return Ended { started_at_us, duration: start.elapsed(), result: Err(failure), put_off };
+            return Ended::before_it_began(failure, put_off);
         };
-        let result = self.run(operation, delivery, cut).instrument(span).await;
+        let mut permits = Vec::new();
+        if !task.semaphores.is_empty() {
+            match self.permits(task).instrument(span.clone()).await {
+                Ok(all) => permits = all,
+                Err(failure) => return Ended::before_it_began(failure, None),
+            }
+        }
+        let started_at_us = to_unix_micros(SystemTime::now());
+        let start = Instant::now();
+        let result = self.run(operation, delivery, permits, cut).instrument(span).await;
         Ended { started_at_us, duration: start.elapsed(), result, put_off: None }
     }
 
@@ -76,10 +95,24 @@ impl Executor {
         }
     }
 
+    /// The places that the task is to have while it runs. The wait is no part of the attempt, and ends
+    /// as soon as the worker is to leave: others can begin the task sooner.
+    async fn permits(&self, task: &Task) -> Result<Vec<Permit>, Failure> {
+        tokio::select! {
+            biased;
+            permits = self.semaphores.of_task(task) => permits.map_err(otaman::Error::into_failure),
+            () = self.leaving.cancelled() => {
+                let message = "the worker is leaving; the task still waited for its semaphores";
+                Err(Failure::new(Cause::Preempted, message))
+            }
+        }
+    }
+
     async fn run(
         &self,
         operation: &Operational,
         delivery: &Delivery,
+        permits: Vec<Permit>,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
     ) -> Result<Value, Failure> {
         let task = &delivery.task;
@@ -92,6 +125,8 @@ impl Executor {
             cancellation: cancellation.clone(),
             resources: Arc::clone(&self.resources),
             reporter: Arc::clone(&reports) as _,
+            semaphores: Arc::clone(&self.semaphores) as _,
+            permits,
         });
         let running = Guarded::new(operation.entry.run(task.arguments.clone(), context));
         let ended = self.within_limits(running, task.runtime_limit, &cancellation, cut).await;

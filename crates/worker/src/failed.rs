@@ -55,6 +55,7 @@ impl Failed {
         match self {
             Self::NoServers | Self::Options(_) | Self::LogFilter(_) | Self::Listen { .. } => 2,
             Self::Work(Error::NoSlots | Error::MissingResources(_)) => 2,
+            Self::Work(Error::SemaphoreTwice(_) | Error::Semaphore(_)) => 2,
             Self::Work(Error::SessionLost | Error::Broker { .. }) => 3,
             Self::Print(_) | Self::Start(_) | Self::Servers(_) | Self::Stuck(_) | Self::Untold(_) => 3,
             Self::AtOnce => 130,

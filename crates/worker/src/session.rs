@@ -77,6 +77,7 @@ impl Sessions {
             consumer: Arc::clone(&consumer) as _,
             colleagues: Some(Colleagues::new(self.distributed.control(), session.clone())),
             session,
+            semaphores: Arc::clone(&self.observed.semaphores),
             activity: Arc::clone(&self.observed.activity),
             stop: stop.clone(),
             cut: cut.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{DurationText, ExitCodes, RetryPolicy, WorkerType};
+use protocol::{DurationText, ExitCodes, RetryPolicy, SemaphoreName, WorkerType};
 use serde_json::{Map, Value as Json, json};
 
 use crate::spec::checker::{Checker, Complaint, Leniency};
@@ -10,7 +10,7 @@ use crate::spec::describe::quoted;
 use crate::spec::path::{Focus, Segment};
 
 /// The keys, all of which only tasks have.
-pub(crate) const KEYS: [&str; 4] = ["@worker_type", "@runtime_limit", "@retry", "@key"];
+pub(crate) const KEYS: [&str; 5] = ["@worker_type", "@runtime_limit", "@retry", "@key", "@semaphores"];
 
 /// Task options, read; what is absent stays as the operation has it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -20,6 +20,7 @@ pub(crate) struct TaskOptions {
     /// The fields of `@retry`, checked.
     retry: Option<Map<String, Json>>,
     pub(crate) key: Option<String>,
+    pub(crate) semaphores: Vec<SemaphoreName>,
 }
 
 /// JSON Schema of an object with only the task options.
@@ -32,6 +33,12 @@ pub(crate) fn schema() -> Json {
             "@worker_type": {"type": "string", "description": "Which workers run the task, such as \"gpu\"."},
             "@runtime_limit": delay("the longest that one attempt may take"),
             "@key": {"type": "string", "minLength": 1, "description": "Identifies the task instead of its content."},
+            "@semaphores": {
+                "type": "array",
+                "items": {"type": "string"},
+                "uniqueItems": true,
+                "description": "Semaphores of which an attempt holds a place each while it runs, such as [\"cuda\"]."
+            },
             "@retry": {
                 "type": "object",
                 "description": "How failed attempts are tried again; what is left out stays as the operation has it.",
@@ -68,8 +75,7 @@ impl TaskOptions {
         if !complaints.is_empty() {
             return Err(complaints);
         }
-        let mut complain = |path: &[&str], message: String| {
-            let path = path.iter().map(|key| Segment::from(*key)).collect();
+        let mut complain = |path: Vec<Segment>, message: String| {
             complaints.push(Complaint::new(path, Focus::Value, message));
         };
         let text = |name: &str| options.get(name).and_then(Json::as_str);
@@ -77,7 +83,7 @@ impl TaskOptions {
         match text("@worker_type").map(str::parse).transpose() {
             Ok(worker_type) => read.worker_type = worker_type,
             Err(_) => complain(
-                &["@worker_type"],
+                vec!["@worker_type".into()],
                 format!(
                     "{} is not a worker type; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
                     quoted(text("@worker_type").unwrap_or_default())
@@ -86,16 +92,29 @@ impl TaskOptions {
         }
         match text("@runtime_limit").map(duration).transpose() {
             Ok(Some(Duration::ZERO)) => complain(
-                &["@runtime_limit"],
+                vec!["@runtime_limit".into()],
                 "a limit of 0 lets no attempt finish; leave it out for none".into(),
             ),
             Ok(limit) => read.runtime_limit = limit,
-            Err(message) => complain(&["@runtime_limit"], message),
+            Err(message) => complain(vec!["@runtime_limit".into()], message),
+        }
+        let semaphores = options.get("@semaphores").and_then(Json::as_array).into_iter().flatten();
+        for (index, name) in semaphores.filter_map(Json::as_str).enumerate() {
+            match name.parse() {
+                Ok(name) => read.semaphores.push(name),
+                Err(_) => complain(
+                    vec!["@semaphores".into(), Segment::Index(index)],
+                    format!(
+                        "{} is not a semaphore; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
+                        quoted(name)
+                    ),
+                ),
+            }
         }
         if let Some(Json::Object(retry)) = options.get("@retry") {
             for name in ["initial_delay", "max_delay"] {
                 if let Some(Err(message)) = retry.get(name).and_then(Json::as_str).map(duration) {
-                    complain(&["@retry", name], message);
+                    complain(vec!["@retry".into(), name.into()], message);
                 }
             }
             read.retry = Some(retry.clone());

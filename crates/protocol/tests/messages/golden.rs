@@ -49,6 +49,7 @@ fn tasks_stay_as_they_are() {
     message_stays("task-minimal", &samples::minimal_task());
     message_stays("task-full", &samples::full_task());
     message_stays("task-all-exit-codes", &samples::task_that_retries_on_all_exit_codes());
+    message_stays("task-semaphores", &samples::task_with_semaphores());
 }
 
 #[test]
@@ -98,6 +99,7 @@ fn every_golden_file_is_read_by_some_test() {
         "task-all-exit-codes",
         "task-full",
         "task-minimal",
+        "task-semaphores",
     ];
     assert_eq!(names, expected.map(|name| format!("{name}.msgpack")));
 }

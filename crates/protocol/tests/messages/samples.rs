@@ -50,6 +50,11 @@ pub(crate) fn task_that_retries_on_all_exit_codes() -> Task {
     Task { retry: Some(Box::new(retry)), ..minimal_task() }
 }
 
+pub(crate) fn task_with_semaphores() -> Task {
+    let semaphores = ["read", "gpu-memory.1"].map(|name| name.parse().unwrap());
+    Task { semaphores: semaphores.to_vec(), ..minimal_task() }
+}
+
 pub(crate) fn minimal_failure() -> Failure {
     Failure::new(Cause::Permanent, "no such file")
 }

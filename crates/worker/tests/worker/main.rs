@@ -4,5 +4,6 @@ mod attempts;
 mod pipelining;
 mod program;
 mod scripted;
+mod semaphores;
 mod slots;
 mod support;
