@@ -108,7 +108,7 @@ enum Command {
 ///
 /// ```no_run
 /// # fn worker() -> impl coordinator::embedded::StartWorker {
-/// #     |_, _, _, _| -> futures::future::BoxFuture<'static, Result<(), coordinator::embedded::WorkerError>> {
+/// #     |_, _, _, _, _| -> futures::future::BoxFuture<'static, Result<(), coordinator::embedded::WorkerError>> {
 /// #         Box::pin(async { Ok(()) })
 /// #     }
 /// # }

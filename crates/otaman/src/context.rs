@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use protocol::{ExecutionId, ExitCodes, Task, TaskId, Value};
+use protocol::{ExecutionId, ExitCodes, SemaphoreName, Task, TaskId, Value};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
 use crate::resources::{Resource, Resources};
+use crate::semaphores::{Permit, Semaphores};
 
 /// The running attempt's surroundings. Cheap to clone.
 #[derive(Clone)]
@@ -46,6 +47,11 @@ pub struct ContextParts {
     pub resources: Arc<Resources>,
     /// Where reports go.
     pub reporter: Arc<dyn Reporter>,
+    /// Where places in semaphores are had.
+    pub semaphores: Arc<dyn Semaphores>,
+    /// The places that the task has by its `@semaphores`. They are given back with the last clone of
+    /// the context, so that code which is still at work after it was abandoned keeps them.
+    pub permits: Vec<Permit>,
 }
 
 impl Context {
@@ -156,6 +162,36 @@ impl Context {
     /// If it was given nothing of this type.
     pub fn resource<T: Send + Sync + 'static>(&self) -> Result<Resource<T>, Error> {
         self.0.resources.get()
+    }
+
+    /// Waits for a place in one of the machine's semaphores, such as `read`; it is given back when
+    /// the permit is dropped. All workers of this user on the machine share them; who comes first is
+    /// served first. The wait counts against the runtime limit, other than that for the task's
+    /// `@semaphores`. Whoever takes several takes them in the order of their names, so that no two
+    /// wait for each other.
+    ///
+    /// # Errors
+    /// If the worker knows no such semaphore, the task has all its places already, the attempt
+    /// should stop, or the files of the semaphore cannot be used.
+    pub async fn semaphore(&self, name: &str) -> Result<Permit, Error> {
+        let name = SemaphoreName::new(name)?;
+        let held = u32::from(self.0.task.semaphores.contains(&name));
+        tokio::select! {
+            biased;
+            permit = self.0.semaphores.acquire(&name, held) => permit,
+            () = self.cancelled() => Err(Error::transient(format!("told to stop while waiting for semaphore {name}"))),
+        }
+    }
+
+    /// The same for synchronous code, as in [`Self::blocking`] or an operation that is a plain function.
+    ///
+    /// # Errors
+    /// As [`Self::semaphore`].
+    ///
+    /// # Panics
+    /// In asynchronous code, which it would hold up.
+    pub fn semaphore_blocking(&self, name: &str) -> Result<Permit, Error> {
+        tokio::runtime::Handle::current().block_on(self.semaphore(name))
     }
 
     /// Exit codes after which this task is worth another attempt.

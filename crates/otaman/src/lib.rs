@@ -73,6 +73,7 @@ mod registry;
 mod resources;
 mod rules;
 mod running;
+mod semaphores;
 mod signals;
 pub mod spec;
 pub mod stock;
@@ -87,6 +88,7 @@ pub mod driver {
     pub use crate::lines::Lines;
     pub use crate::rules::{Origin, Rule, Rules, RulesError};
     pub use crate::running::{Awaited, Expected, Item, Node, NodeId, OnFailure, Pull, RunningFlow, Step};
+    pub use crate::semaphores::{Semaphores, waits_for_itself};
     pub use crate::stock::kill_commands;
 }
 
@@ -104,6 +106,7 @@ pub use protocol::{Cause, Failure, Isolation, RetryPolicy, Value};
 pub use registry::{Builder, Flowing, Operational, Registry};
 pub use resources::{Resource, Resources};
 pub use running::FlowCall;
+pub use semaphores::Permit;
 pub use target::{Prepared, Resolve, Target, Template};
 
 /// What operations and flows return.

@@ -52,6 +52,7 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + 'static 
             isolation: None,
             memory_limit: None,
             key: None,
+            semaphores: Vec::new(),
             on_failure: OnFailure::Propagate,
         }
     }
@@ -68,6 +69,7 @@ pub struct Call<T> {
     isolation: Option<Isolation>,
     memory_limit: Option<u64>,
     key: Option<String>,
+    semaphores: Vec<String>,
     on_failure: OnFailure,
 }
 
@@ -105,6 +107,13 @@ impl<T: Operation> Call<T> {
     /// Identifies the task by this key instead of its content.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// Holds a place in each of these semaphores while it runs, such as `cuda`. How many places there
+    /// are on a machine is for its workers to say.
+    pub fn semaphores<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.semaphores = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -171,6 +180,7 @@ impl TaskMold {
         task.retry = call.retry.map(Box::new).or_else(|| template.retry.clone());
         task.isolation = call.isolation.unwrap_or(template.isolation);
         task.memory_limit = call.memory_limit.or(template.memory_limit);
+        task.semaphores = call.semaphores.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
         if let Some(key) = call.key {
             task = task.with_key(&key);
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::TaskId;
 use crate::isolation::Isolation;
-use crate::names::{OperationName, WorkerType};
+use crate::names::{OperationName, SemaphoreName, WorkerType};
 use crate::retry::{RetryPolicy, Spent};
 use crate::text::optional_micros;
 use crate::value::{self, Value};
@@ -44,10 +44,13 @@ pub struct Task {
     /// Most memory that one attempt may take, in bytes; it then has a process of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<u64>,
+    /// Semaphores of which an attempt holds a place each while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub semaphores: Vec<SemaphoreName>,
 }
 
 impl Task {
-    /// A call with the default worker type, no runtime limit and the default retry policy.
+    /// A call with the default worker type, no runtime limit, the default retry policy and no semaphores.
     pub fn new(operation: OperationName, version: Version, arguments: Value) -> Self {
         let id = TaskId::of_call(&operation, &version, &arguments);
         let worker_type = WorkerType::default();
@@ -61,6 +64,7 @@ impl Task {
             retry: None,
             isolation: Isolation::None,
             memory_limit: None,
+            semaphores: Vec::new(),
         }
     }
 

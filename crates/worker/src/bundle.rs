@@ -12,15 +12,18 @@ use futures::future::BoxFuture;
 use otaman::driver::Rules;
 use otaman::{Registry, Resources};
 use protocol::{
-    Attempt, Bundle, Envelope, ExecutionId, Failure, Lease, Outcome, SessionId, Spent, TaskId, Token, Value,
+    Attempt, Bundle, Envelope, ExecutionId, Failure, Lease, Outcome, SemaphoreWidths, SessionId, Spent,
+    TaskId, Token, Value,
 };
 use tokio::runtime::Builder;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::execute::Executor;
 use crate::failed::Failed;
 use crate::isolated::Isolates;
 use crate::panics;
+use crate::semaphores::MachineSemaphores;
 
 /// Runs the task of a bundle once, and prints its value as JSON.
 pub(crate) fn run(file: &Path, rules: Rules, registry: Registry, resources: Resources) -> Result<(), Failed> {
@@ -41,6 +44,8 @@ pub(crate) fn run(file: &Path, rules: Rules, registry: Registry, resources: Reso
         consumer: Arc::new(Alone),
         stop_grace: Config::default().stop_grace.0,
         isolates: Arc::new(Isolates::default()),
+        semaphores: Arc::new(MachineSemaphores::new(SemaphoreWidths::default(), None)),
+        leaving: CancellationToken::new(),
         colleagues: None,
         rules,
         fitness: None,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use backends::distributed::Options;
 use clap::{Args, Parser, Subcommand};
 use otaman::{Registry, Resources};
-use protocol::{DurationText, WorkerType};
+use protocol::{DurationText, SemaphoreWidth, WorkerType};
 
 use crate::failed::Failed;
 use crate::isolated::serve_if_asked;
@@ -29,6 +29,8 @@ Examples:
   worker --queue cpu --queue io --idle-timeout 10m
                                                end when there has been nothing to do for 10 minutes
   worker --max-runtime 4h                      end before a batch system's limit of 4 hours
+  worker --queue gpu --semaphore cuda=1,read=8
+                                               over all workers of this machine, 1 uses CUDA and 8 read at once
   worker operations                            list what this worker can run
   worker run task.bundle                       run a dead task by itself, to find out what is wrong with it
   worker rules --rules mine.json               list what failures mean to it, its own rules first
@@ -113,6 +115,14 @@ pub(crate) struct WorkArgs {
     /// Tell of health and metrics on this address over HTTP; a port alone means 127.0.0.1
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
+    /// How many may hold a semaphore at once, over all workers of this user on the machine, such as
+    /// cuda=1; may be repeated. read, write, cuda, cpu and tensorrt are there without it
+    #[arg(long = "semaphore", value_name = "NAME=WIDTH", value_delimiter = ',')]
+    pub(crate) semaphores: Vec<SemaphoreWidth>,
+    /// Where semaphores have their files; the same for all workers that are to share them
+    /// [default: /tmp/otaman-<user id>/semaphores]
+    #[arg(long, value_name = "DIR", env = "OTAMAN_SEMAPHORE_DIR")]
+    pub(crate) semaphore_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) servers: Options,
 }
@@ -253,10 +263,26 @@ mod tests {
             ("--lease=1s", "from 3s to 1h"),
             ("--concurrency=0", "1..=4096"),
             ("--listen=example", "such as 9090"),
+            ("--semaphore=cuda", "write for example cuda=1"),
+            ("--semaphore=cuda=0", "give it at least 1"),
         ] {
             let error = parse(&[argument]).unwrap_err();
             assert!(error.contains(cure), "{argument}: {error}");
         }
+    }
+
+    #[test]
+    fn semaphores_are_repeated_or_listed() {
+        for arguments in
+            [&["--semaphore", "cuda=1", "--semaphore", "read=8"][..], &["--semaphore=cuda=1,read=8"]]
+        {
+            let semaphores = work(arguments).semaphores;
+            assert_eq!(
+                semaphores.iter().map(SemaphoreWidth::to_string).collect::<Vec<_>>(),
+                ["cuda=1", "read=8"]
+            );
+        }
+        assert!(work(&[]).semaphores.is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use backends::broker::{Delivery, TaskConsumer};
 use futures::future::FusedFuture;
 use otaman::driver::{ContextParts, Rules};
-use otaman::{Context, Isolation, Operational, Registry, Resources};
+use otaman::{Context, Isolation, Operational, Permit, Registry, Resources};
 use protocol::{Cause, DurationText, Failure, Task, Value, to_unix_micros};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use crate::attempt::Reports;
 use crate::colleagues::{Colleagues, PUT_OFF};
 use crate::isolated::{Assignment, Isolates};
 use crate::panics::Guarded;
+use crate::semaphores::MachineSemaphores;
 use crate::shortage::{self, Fitness};
 use crate::{probe, unknown};
 
@@ -33,6 +34,9 @@ pub(crate) struct Executor {
     pub(crate) rules: Rules,
     /// Hands back what this machine lacks the means for; absent where nobody else could have it.
     pub(crate) fitness: Option<Arc<Fitness>>,
+    pub(crate) semaphores: Arc<MachineSemaphores>,
+    /// Cancelled when nothing more is to be begun.
+    pub(crate) leaving: CancellationToken,
 }
 
 /// How an attempt ended.
@@ -51,6 +55,14 @@ enum Stop {
     Drain,
 }
 
+impl Ended {
+    /// Of an attempt whose operation was not begun.
+    fn before_it_began(failure: Failure, put_off: Option<Duration>) -> Self {
+        let started_at_us = to_unix_micros(SystemTime::now());
+        Self { started_at_us, duration: Duration::ZERO, result: Err(failure), put_off }
+    }
+}
+
 impl Executor {
     /// Runs one attempt. When `cut` is done, the attempt is to stop because the worker leaves.
     pub(crate) async fn execute(
@@ -58,22 +70,29 @@ impl Executor {
         delivery: &Delivery,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
     ) -> Ended {
-        let started_at_us = to_unix_micros(SystemTime::now());
-        let start = Instant::now();
         let task = &delivery.task;
         let attempt = delivery.lease.token.attempt;
         let span = tracing::info_span!(
             "task", execution = %delivery.execution, task = %task.id, operation = %task.operation, attempt
         );
         if let Some((failure, put_off)) = self.belongs_elsewhere(delivery) {
-            return Ended { started_at_us, duration: start.elapsed(), result: Err(failure), put_off };
+            return Ended::before_it_began(failure, put_off);
         }
         let Some(operation) = self.registry.operation(&task.operation, &task.version) else {
             let (failure, put_off) = self.lack(task).instrument(span).await;
-            return Ended { started_at_us, duration: start.elapsed(), result: Err(failure), put_off };
+            return Ended::before_it_began(failure, put_off);
         };
+        let mut permits = Vec::new();
+        if !task.semaphores.is_empty() {
+            match self.permits(task).instrument(span.clone()).await {
+                Ok(all) => permits = all,
+                Err(failure) => return Ended::before_it_began(failure, None),
+            }
+        }
+        let started_at_us = to_unix_micros(SystemTime::now());
+        let start = Instant::now();
         let (result, put_off) = async {
-            match self.run(operation, delivery, cut).await {
+            match self.run(operation, delivery, permits, cut).await {
                 Ok(value) => (Ok(value), None),
                 Err(failure) => {
                     let (failure, put_off) = self.spared(failure, delivery).await;
@@ -125,10 +144,24 @@ impl Executor {
         }
     }
 
+    /// The places that the task is to have while it runs. The wait is no part of the attempt, and ends
+    /// as soon as the worker is to leave: others can begin the task sooner.
+    async fn permits(&self, task: &Task) -> Result<Vec<Permit>, Failure> {
+        tokio::select! {
+            biased;
+            permits = self.semaphores.of_task(task) => permits.map_err(otaman::Error::into_failure),
+            () = self.leaving.cancelled() => {
+                let message = "the worker is leaving; the task still waited for its semaphores";
+                Err(Failure::new(Cause::Preempted, message))
+            }
+        }
+    }
+
     async fn run(
         &self,
         operation: &Operational,
         delivery: &Delivery,
+        permits: Vec<Permit>,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
     ) -> Result<Value, Failure> {
         let task = &delivery.task;
@@ -142,6 +175,8 @@ impl Executor {
             cancellation: cancellation.clone(),
             resources: Arc::clone(&self.resources),
             reporter: Arc::clone(&reports) as _,
+            semaphores: Arc::clone(&self.semaphores) as _,
+            permits,
         });
         let running = match isolation(task) {
             Isolation::None => operation.entry.run(task.arguments.clone(), context),

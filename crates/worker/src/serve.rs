@@ -22,7 +22,8 @@ use crate::limits;
 use crate::listen;
 use crate::logging::Voice;
 use crate::observed::Observed;
-use crate::run::check_resources;
+use crate::run::{Error, check_resources, semaphores};
+use crate::semaphores::MachineSemaphores;
 use crate::session::{Ended, Sessions};
 use crate::shortage::Fitness;
 
@@ -43,13 +44,14 @@ pub(crate) fn run(
     let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let servers = args.servers.config(&format!("worker on {node}"))?.ok_or(Failed::NoServers)?;
     check_resources(&registry, &resources, &args.queues)?;
+    let config = Config { rules, ..config(&args) };
+    let semaphores = Arc::new(semaphores(&config).map_err(Error::from)?);
     // Signals, health and time-outs on this thread, operations on others: no load of theirs can
     // keep the worker from leaving.
     let control = Builder::new_current_thread().enable_all().build().map_err(Failed::Start)?;
-    let config = Config { rules, ..config(&args) };
     limits::raise_open_files(config.concurrency);
     let operations = operations_runtime(config.concurrency).map_err(Failed::Start)?;
-    let start = Start { args, voice, node, servers, config, registry, resources };
+    let start = Start { args, voice, node, servers, config, semaphores, registry, resources };
     let result = control.block_on(start.serve(operations.handle().clone()));
     operations.shutdown_timeout(LAST_WAIT);
     // What waits for the servers there must not hold up the end.
@@ -70,7 +72,12 @@ fn operations_runtime(slots: usize) -> std::io::Result<Runtime> {
 }
 
 fn config(args: &WorkArgs) -> Config {
-    let mut config = Config { drain_timeout: args.drain_timeout, ..Config::default() };
+    let mut config = Config {
+        drain_timeout: args.drain_timeout,
+        semaphores: args.semaphores.clone(),
+        semaphore_dir: args.semaphore_dir.clone(),
+        ..Config::default()
+    };
     if let Some(concurrency) = args.concurrency {
         config.concurrency = concurrency as usize;
     }
@@ -88,18 +95,22 @@ struct Start {
     node: String,
     servers: distributed::Config,
     config: Config,
+    semaphores: Arc<MachineSemaphores>,
     registry: Registry,
     resources: Resources,
 }
 
 impl Start {
     async fn serve(self, operations: Handle) -> Result<(), Failed> {
+        self.semaphores.agree().await.map_err(Error::from)?;
         let started = Instant::now();
         let voice = self.voice;
         let leaving = Arc::new(Leaving::default());
         let activity = Arc::new(Activity::new(self.config.concurrency));
         let (queues, lease) = (self.args.queues.clone(), self.args.lease);
-        let observed = Observed::new(self.node.clone(), queues, lease, activity, Arc::clone(&leaving));
+        let semaphores = Arc::clone(&self.semaphores);
+        let observed =
+            Observed::new(self.node.clone(), queues, lease, activity, semaphores, Arc::clone(&leaving));
         let observed = Arc::new(observed);
         // They end when this returns.
         let mut aside = JoinSet::new();
@@ -113,6 +124,9 @@ impl Start {
         let why = leaving.reason().map_or_else(String::new, |reason| format!(" ({reason})"));
         let time = DurationText(Duration::from_secs(started.elapsed().as_secs()));
         voice.say(format_args!("{name}: ended after {time}{why}: {}", Counted(observed.activity.report())));
+        for figures in observed.semaphores.figures() {
+            voice.say(format_args!("{name}: {figures}"));
+        }
         match leaving.reason() {
             Some(Reason::Unfit(unfit)) => result.and(Err(Failed::Unfit(unfit))),
             Some(Reason::Signal(_) | Reason::Idle(_) | Reason::MaxRuntime(_)) | None => result,

@@ -80,6 +80,7 @@ impl Sessions {
             colleagues: Some(Colleagues::new(self.distributed.control(), session.clone())),
             session,
             fitness: Some(Arc::clone(&self.fitness)),
+            semaphores: Arc::clone(&self.observed.semaphores),
             activity: Arc::clone(&self.observed.activity),
             stop: stop.clone(),
             cut: cut.clone(),

@@ -12,6 +12,7 @@ mod kills;
 mod leaving;
 mod passwords;
 mod rollback;
+mod semaphores;
 mod servers;
 mod sessions;
 mod sharing;

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use protocol::{BytesText, DurationText, ExitCodes, Isolation, OnOutOfMemory, RetryPolicy, WorkerType};
+use protocol::{
+    BytesText, DurationText, ExitCodes, Isolation, OnOutOfMemory, RetryPolicy, SemaphoreName, WorkerType,
+};
 use serde_json::{Map, Value as Json, json};
 
 use crate::spec::checker::{Checker, Complaint, Leniency};
@@ -10,8 +12,8 @@ use crate::spec::describe::quoted;
 use crate::spec::path::{Focus, Segment};
 
 /// The keys, all of which only tasks have.
-pub(crate) const KEYS: [&str; 6] =
-    ["@worker_type", "@runtime_limit", "@retry", "@key", "@isolation", "@memory_limit"];
+pub(crate) const KEYS: [&str; 7] =
+    ["@worker_type", "@runtime_limit", "@retry", "@key", "@isolation", "@memory_limit", "@semaphores"];
 
 /// Delays of `@retry`.
 const DELAYS: [&str; 4] = ["initial_delay", "max_delay", "timeout_delay", "out_of_memory_delay"];
@@ -28,6 +30,7 @@ pub(crate) struct TaskOptions {
     pub(crate) isolation: Option<Isolation>,
     /// In bytes.
     pub(crate) memory_limit: Option<u64>,
+    pub(crate) semaphores: Vec<SemaphoreName>,
 }
 
 /// JSON Schema of an object with only the task options.
@@ -44,6 +47,12 @@ pub(crate) fn schema() -> Json {
                 "description": "What the task shares with its worker: \"none\" (its threads), \"thread\" (a thread of its own), \"process\" (a process of its own)."},
             "@memory_limit": {"type": "string",
                 "description": "The most memory that one attempt may take, such as \"2GiB\"; it then has a process of its own."},
+            "@semaphores": {
+                "type": "array",
+                "items": {"type": "string"},
+                "uniqueItems": true,
+                "description": "Semaphores of which an attempt holds a place each while it runs, such as [\"cuda\"]."
+            },
             "@retry": {
                 "type": "object",
                 "description": "How failed attempts are tried again; what is left out stays as the operation has it.",
@@ -91,40 +100,52 @@ impl TaskOptions {
         if !complaints.is_empty() {
             return Err(complaints);
         }
-        let mut complain = |path: &[&str], message: String| {
-            let path = path.iter().map(|key| Segment::from(*key)).collect();
+        let mut complain = |path: Vec<Segment>, message: String| {
             complaints.push(Complaint::new(path, Focus::Value, message));
         };
         let text = |name: &str| options.get(name).and_then(Json::as_str);
         let mut read = Self { key: text("@key").map(str::to_owned), ..Self::default() };
         match text("@worker_type").map(worker_type).transpose() {
             Ok(worker_type) => read.worker_type = worker_type,
-            Err(message) => complain(&["@worker_type"], message),
+            Err(message) => complain(vec!["@worker_type".into()], message),
         }
         match text("@runtime_limit").map(duration).transpose() {
             Ok(Some(Duration::ZERO)) => complain(
-                &["@runtime_limit"],
+                vec!["@runtime_limit".into()],
                 "a limit of 0 lets no attempt finish; leave it out for none".into(),
             ),
             Ok(limit) => read.runtime_limit = limit,
-            Err(message) => complain(&["@runtime_limit"], message),
+            Err(message) => complain(vec!["@runtime_limit".into()], message),
+        }
+        let semaphores = options.get("@semaphores").and_then(Json::as_array).into_iter().flatten();
+        for (index, name) in semaphores.filter_map(Json::as_str).enumerate() {
+            match name.parse() {
+                Ok(name) => read.semaphores.push(name),
+                Err(_) => complain(
+                    vec!["@semaphores".into(), Segment::Index(index)],
+                    format!(
+                        "{} is not a semaphore; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
+                        quoted(name)
+                    ),
+                ),
+            }
         }
         // The schema knows the words.
         read.isolation = text("@isolation").and_then(|word| word.parse().ok());
         match text("@memory_limit").map(str::parse::<BytesText>).transpose() {
             Ok(Some(BytesText(0))) => {
                 complain(
-                    &["@memory_limit"],
+                    vec!["@memory_limit".into()],
                     "no attempt can run in 0 bytes; leave it out for no limit".into(),
                 );
             }
             Ok(limit) => read.memory_limit = limit.map(|BytesText(bytes)| bytes),
-            Err(error) => complain(&["@memory_limit"], error.to_string()),
+            Err(error) => complain(vec!["@memory_limit".into()], error.to_string()),
         }
         if let Some(Json::Object(retry)) = options.get("@retry") {
             for name in DELAYS {
                 if let Some(Err(message)) = retry.get(name).and_then(Json::as_str).map(duration) {
-                    complain(&["@retry", name], message);
+                    complain(vec!["@retry".into(), name.into()], message);
                 }
             }
             let larger = retry.get("on_out_of_memory").and_then(|on| on["worker_type"].as_str());
@@ -132,7 +153,9 @@ impl TaskOptions {
                 Ok(larger) => {
                     read.on_out_of_memory = larger.map(|worker_type| OnOutOfMemory { worker_type });
                 }
-                Err(message) => complain(&["@retry", "on_out_of_memory", "worker_type"], message),
+                Err(message) => {
+                    complain(vec!["@retry".into(), "on_out_of_memory".into(), "worker_type".into()], message);
+                }
             }
             read.retry = Some(retry.clone());
         }

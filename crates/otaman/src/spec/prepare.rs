@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use protocol::{Isolation, OperationName, RetryPolicy, Task, WorkerType};
+use protocol::{Isolation, OperationName, RetryPolicy, SemaphoreName, Task, WorkerType};
 use semver::Version;
 use serde_json::{Map, Value as Json};
 
@@ -29,6 +29,7 @@ struct PreparedTask {
     retry: Option<Box<RetryPolicy>>,
     isolation: Isolation,
     memory_limit: Option<u64>,
+    semaphores: Vec<SemaphoreName>,
     key: Option<TextMold>,
     arguments: Mold,
 }
@@ -53,6 +54,7 @@ impl PreparedTask {
             retry: options.retry(info.retry.as_ref()).map(Box::new),
             isolation: options.isolation.unwrap_or(info.isolation),
             memory_limit: options.memory_limit.or(info.memory_limit),
+            semaphores: options.semaphores.clone(),
             key: options.key.as_deref().map(|key| TextMold::new(key, filling)),
             arguments: Mold::new(arguments, &guide, filling)?,
         })
@@ -66,6 +68,7 @@ impl PreparedTask {
         task.retry = self.retry.clone();
         task.isolation = self.isolation;
         task.memory_limit = self.memory_limit;
+        task.semaphores = self.semaphores.clone();
         match &self.key {
             Some(key) => Ok(task.with_key(&key.cast(variables)?)),
             None => Ok(task),

@@ -13,6 +13,7 @@ use crate::context::{Context, ContextParts, Reporter};
 use crate::error::Error;
 use crate::flow::FlowSchema;
 use crate::handle::Settlement;
+use crate::inline::semaphores::LocalSemaphores;
 use crate::resources::Resources;
 use crate::running::{Item, Node, Pull, RunningFlow, Step};
 use crate::target::{Resolve, Target};
@@ -50,6 +51,8 @@ impl Recorder {
             cancellation: self.cancellation.clone(),
             resources: Arc::new(Resources::new()),
             reporter: Arc::clone(&self.reports) as Arc<dyn Reporter>,
+            semaphores: Arc::new(LocalSemaphores::default()),
+            permits: Vec::new(),
         })
     }
 

@@ -69,6 +69,9 @@ const BAD: &[(&str, &str)] = &[
     ),
     ("bad exit code", "{\"@type\": \"note\", \"@retry\": {\"transient_exit_codes\": [75, 300]}}"),
     ("one bad delay", "{\"@type\": \"note\", \"@retry\": {\"initial_delay\": \"soon\"}}"),
+    ("bad semaphore", "{\"@type\": \"note\", \"@semaphores\": [\"cuda\", \"a/b\"]}"),
+    ("semaphore twice", "{\"@type\": \"note\", \"@semaphores\": [\"cuda\", \"cuda\"]}"),
+    ("semaphores as text", "{\"@type\": \"note\", \"@semaphores\": \"cuda\"}"),
     ("task option on a flow", "{\"@type\": \"chain\", \"@worker_type\": \"gpu\", \"stages\": []}"),
     // Arguments.
     ("missing argument", "{\"@type\": \"resize\", \"path\": \"a.png\"}"),

@@ -50,6 +50,7 @@ fn tasks_stay_as_they_are() {
     message_stays("task-full", &samples::full_task());
     message_stays("task-all-exit-codes", &samples::task_that_retries_on_all_exit_codes());
     message_stays("task-retries-elsewhere", &samples::task_that_retries_elsewhere());
+    message_stays("task-semaphores", &samples::task_with_semaphores());
 }
 
 #[test]
@@ -102,6 +103,7 @@ fn every_golden_file_is_read_by_some_test() {
         "task-full",
         "task-minimal",
         "task-retries-elsewhere",
+        "task-semaphores",
     ];
     assert_eq!(names, expected.map(|name| format!("{name}.msgpack")));
 }

@@ -125,6 +125,7 @@ proptest! {
         other.memory_limit = Some(limit.into());
         other.isolation = protocol::Isolation::Process;
         other.retry = Some(Box::new(RetryPolicy { max_attempts: attempts, ..RetryPolicy::default() }));
+        other.semaphores = vec!["cuda".parse().unwrap()];
         prop_assert_eq!(plain.id, other.id);
         let again = TaskId::of_call(&other.operation, &other.version, &other.arguments);
         prop_assert_eq!(again, plain.id);

@@ -11,15 +11,16 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use otaman::driver::{ContextParts, Evidence, Reporter};
-use otaman::{Context, Registry, Resources};
-use protocol::Value;
+use otaman::{Context, Permit, Registry, Resources};
+use protocol::{SemaphoreWidths, Value};
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::message::{Answer, Assignment, Order, Question, Report, encode, read, write};
+use super::message::{Answer, Assignment, Machine, Order, Question, Report, encode, read, write};
 use crate::panics::{self, Guarded};
+use crate::semaphores::MachineSemaphores;
 use crate::{logging, unknown};
 
 /// The first argument of such a process; the second is the worker's process id.
@@ -76,6 +77,7 @@ fn serve(worker: Option<Pid>, resources: Resources) -> io::Result<()> {
         registry,
         resources: Arc::new(resources),
         socket: socket.try_clone()?,
+        semaphores: OnceLock::new(),
         asking: Mutex::default(),
         turn: tokio::sync::Mutex::default(),
     });
@@ -90,6 +92,7 @@ struct Child {
     registry: Registry,
     resources: Arc<Resources>,
     socket: UnixStream,
+    semaphores: OnceLock<Arc<MachineSemaphores>>,
     /// Who waits for the worker's answer. A std mutex: held to put something there.
     asking: Mutex<Option<oneshot::Sender<Result<Answer, Evidence>>>>,
     /// Whose turn it is to ask.
@@ -102,9 +105,9 @@ impl Child {
         let mut running = CancellationToken::new();
         while let Ok(Some(order)) = read(socket) {
             match order {
-                Order::Run(assignment) => {
+                Order::Run(assignment, machine) => {
                     running = CancellationToken::new();
-                    runtime.spawn(Arc::clone(self).run(*assignment, running.clone()));
+                    runtime.spawn(Arc::clone(self).run(*assignment, machine, running.clone()));
                 }
                 Order::Stop => running.cancel(),
                 Order::Answer(answer) => {
@@ -121,11 +124,17 @@ impl Child {
         let _ = kill_process_group(getpid(), Signal::KILL);
     }
 
-    async fn run(self: Arc<Self>, assignment: Assignment, cancellation: CancellationToken) {
+    async fn run(self: Arc<Self>, assignment: Assignment, machine: Machine, cancellation: CancellationToken) {
         let Assignment { execution, task, attempt } = assignment;
         let result = match self.registry.operation(&task.operation, &task.version) {
             Some(operation) => {
                 let arguments = task.arguments.clone();
+                // The worker has the task's own places.
+                let permits = task.semaphores.iter().map(|name| Permit::new(name.clone(), ())).collect();
+                let semaphores = match self.semaphores(machine) {
+                    Ok(semaphores) => semaphores,
+                    Err(error) => return self.end(Err(error)),
+                };
                 let context = Context::new(ContextParts {
                     execution,
                     task: Arc::new(task),
@@ -133,12 +142,24 @@ impl Child {
                     cancellation,
                     resources: Arc::clone(&self.resources),
                     reporter: Arc::clone(&self) as _,
+                    semaphores,
+                    permits,
                 });
                 Guarded::new(operation.entry.run(arguments, context)).await.flatten()
             }
             None => Err(otaman::Error::from_failure(unknown::failure(&self.registry, &task))),
         };
         self.end(result);
+    }
+
+    /// The semaphores of the machine, as the worker has them.
+    fn semaphores(&self, machine: Machine) -> otaman::Result<Arc<MachineSemaphores>> {
+        if let Some(known) = self.semaphores.get() {
+            return Ok(Arc::clone(known));
+        }
+        let widths = SemaphoreWidths::new(machine.semaphores)?;
+        let made = Arc::new(MachineSemaphores::new(widths, machine.semaphore_dir));
+        Ok(Arc::clone(self.semaphores.get_or_init(|| made)))
     }
 
     fn end(&self, result: otaman::Result<Value>) {

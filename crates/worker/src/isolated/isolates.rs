@@ -10,7 +10,7 @@ use protocol::{BytesText, Cause, Failure, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::child;
-use super::message::Assignment;
+use super::message::{Assignment, Machine};
 use super::process::Isolate;
 use super::spawner::Spawner;
 use super::tree;
@@ -21,9 +21,15 @@ pub(crate) struct Isolates {
     /// Those without a task. A std mutex: held to take or put one.
     idle: Mutex<Vec<Isolate>>,
     spawner: OnceLock<Spawner>,
+    machine: Machine,
 }
 
 impl Isolates {
+    /// None yet; they know of their machine what is said here.
+    pub(crate) fn new(machine: Machine) -> Self {
+        Self { machine, ..Self::default() }
+    }
+
     /// Runs an attempt in a process of its own. It is to stop when `cancellation` says so, and is
     /// stopped by signals within `grace` if it does not. Dropped, it is killed.
     pub(crate) async fn run(
@@ -46,7 +52,7 @@ impl Isolates {
             Some(isolate) => isolate,
             None => self.start().await?,
         };
-        let ended = isolate.run(&assignment, &*reporter, &cancellation, grace).await;
+        let ended = isolate.run(&assignment, &self.machine, &*reporter, &cancellation, grace).await;
         if isolate.is_fit() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(isolate);
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use otaman::driver::{Evidence, Reporter};
 use protocol::error::EnvelopeError;
-use protocol::{ExecutionId, MAX_REFERENCED_BYTES, Task, Value};
+use protocol::{ExecutionId, MAX_REFERENCED_BYTES, SemaphoreWidth, Task, Value};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ pub(super) const MAX_FRAME: usize = MAX_REFERENCED_BYTES + 1024;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// Run an attempt. The last one must have ended.
-    Run(Box<Assignment>),
+    Run(Box<Assignment>, Machine),
     /// Stop the attempt.
     Stop,
     /// To [`Report::Ask`].
@@ -29,6 +29,13 @@ pub(crate) struct Assignment {
     pub(crate) execution: ExecutionId,
     pub(crate) task: Task,
     pub(crate) attempt: u32,
+}
+
+/// What the worker knows of its machine.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Machine {
+    pub(crate) semaphores: Vec<SemaphoreWidth>,
+    pub(crate) semaphore_dir: Option<PathBuf>,
 }
 
 /// To the worker.

@@ -20,4 +20,4 @@ mod tree;
 
 pub(crate) use child::serve_if_asked;
 pub(crate) use isolates::Isolates;
-pub(crate) use message::Assignment;
+pub(crate) use message::{Assignment, Machine};

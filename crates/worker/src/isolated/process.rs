@@ -19,7 +19,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 use tokio_util::sync::CancellationToken;
 
-use super::message::{Assignment, MAX_FRAME, Order, Report, decode, encode};
+use super::message::{Assignment, MAX_FRAME, Machine, Order, Report, decode, encode};
 use super::spawner::Spawner;
 use super::tree::{Tree, resident};
 
@@ -80,12 +80,13 @@ impl Isolate {
     pub(super) async fn run(
         &mut self,
         assignment: &Assignment,
+        machine: &Machine,
         reporter: &dyn Reporter,
         cancellation: &CancellationToken,
         grace: Duration,
     ) -> otaman::Result<Value> {
         self.is_fit = false;
-        let order = Order::Run(Box::new(assignment.clone()));
+        let order = Order::Run(Box::new(assignment.clone()), machine.clone());
         if self.send(&order).await.is_err() {
             return Err(self.death(assignment).await);
         }

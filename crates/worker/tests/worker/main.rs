@@ -5,5 +5,6 @@ mod causes;
 mod pipelining;
 mod program;
 mod scripted;
+mod semaphores;
 mod slots;
 mod support;
