@@ -61,6 +61,9 @@ const BAD: &[(&str, &str)] = &[
     ("bad worker type", "{\"@type\": \"note\", \"@worker_type\": \"big gpu\"}"),
     ("bad duration", "{\"@type\": \"note\", \"@runtime_limit\": \"30 parsecs\"}"),
     ("runtime limit of 0", "{\"@type\": \"note\", \"@runtime_limit\": \"0s\"}"),
+    ("unknown isolation", "{\"@type\": \"note\", \"@isolation\": \"container\"}"),
+    ("bad amount of memory", "{\"@type\": \"note\", \"@memory_limit\": \"lots\"}"),
+    ("memory limit of 0", "{\"@type\": \"note\", \"@memory_limit\": \"0B\"}"),
     ("runtime limit as a number", "{\"@type\": \"note\", \"@runtime_limit\": 30}"),
     (
         "bad retry policy",

@@ -33,7 +33,8 @@ async fn who_comes_first_is_served_first_in_whatever_process() {
         places.pop();
         timeout(DEADLINE, join_all(waiting)).await.expect("all are let in");
         assert_eq!(*order.lock().unwrap(), Vec::from_iter(0..30), "{width}");
-        assert_eq!(tickets(directory.path()), 0);
+        // The last one let in was so just before its ticket went.
+        until(|| tickets(directory.path()) == 0).await;
     }
 }
 
