@@ -99,6 +99,32 @@ fn a_runtime_limit_ends_the_whole_process_group() {
 }
 
 #[test]
+fn a_semaphore_limits_how_many_tasks_run_at_once() {
+    let coordinator = Coordinator::new();
+    let journal = coordinator.directory().join("journal");
+    let script = format!("echo in >> '{0}'; sleep 0.02; echo out >> '{0}'", journal.display());
+    let mut task = shell(&format!("{script}; : {{item}}"));
+    task["@semaphores"] = json!(["disk"]);
+    let spec = json!({"@type": "map_flow", "over": {"range": [0, 20]}, "do": task});
+    let document = execute(&coordinator, &spec, &["--workers", "4", "--semaphore", "disk=2"], 0);
+    assert_eq!(document["tasks"]["succeeded"], 20);
+    let (mut inside, mut most) = (0, 0);
+    for line in fs::read_to_string(&journal).unwrap().lines() {
+        inside += if line == "in" { 1 } else { -1 };
+        most = most.max(inside);
+    }
+    assert_eq!((inside, most), (0, 2));
+    let document = execute(&coordinator, &spec, &["--semaphore", "disc=2"], 1);
+    let failure = document["failures"][0].to_string();
+    assert!(
+        failure.contains("unknown semaphore disk") && failure.contains("--semaphore disk=1"),
+        "{failure}"
+    );
+    let refused = coordinator.run(&["execute", "spec.json", "--semaphore", "disk=0"]).expect(2);
+    assert!(refused.stderr.contains("give it at least 1"), "{}", refused.stderr);
+}
+
+#[test]
 fn wrong_specs_are_refused_before_anything_runs() {
     let coordinator = Coordinator::new();
     let mark = coordinator.directory().join("mark");

@@ -198,6 +198,11 @@ impl Urls {
     }
 
     fn worker(&self, logs: &Path) -> Worker {
-        Worker::new().with_logs(logs).with_env("AMQP_URL", &self.rabbitmq).with_env("REDIS_URL", &self.redis)
+        Worker::new()
+            .with_logs(logs)
+            .with_env("AMQP_URL", &self.rabbitmq)
+            .with_env("REDIS_URL", &self.redis)
+            // All workers of a cluster are on one machine.
+            .with_env("OTAMAN_SEMAPHORE_DIR", logs.with_file_name("semaphores"))
     }
 }

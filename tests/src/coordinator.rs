@@ -84,6 +84,8 @@ impl Coordinator {
             .args(arguments)
             .current_dir(repository())
             .env("OTAMAN_STATE_DIR", self.directory().join("state"))
+            // A machine of its own, as far as semaphores go.
+            .env("OTAMAN_SEMAPHORE_DIR", self.directory().join("semaphores"))
             // What the developer has set must not count.
             .env_remove("OTAMAN_LOG")
             .env_remove("AMQP_URL")

@@ -14,7 +14,7 @@ pub struct Worker {
     logs: PathBuf,
     program: PathBuf,
     environment: Vec<(OsString, OsString)>,
-    _directory: Directory,
+    directory: Directory,
 }
 
 impl Default for Worker {
@@ -39,7 +39,7 @@ impl Worker {
     pub fn of(program: &Path) -> Self {
         let directory = Directory::new("worker");
         let logs = directory.subdirectory("logs");
-        Self { logs, program: program.to_owned(), environment: Vec::new(), _directory: directory }
+        Self { logs, program: program.to_owned(), environment: Vec::new(), directory }
     }
 
     /// The same, with a variable set for each of its processes.
@@ -64,7 +64,11 @@ impl Worker {
     /// The command with these arguments, run from the repository.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(arguments).current_dir(repository());
+        command
+            .args(arguments)
+            .current_dir(repository())
+            // A machine of their own, as far as semaphores go.
+            .env("OTAMAN_SEMAPHORE_DIR", self.directory.path().join("semaphores"));
         // What the developer has set must not count.
         for name in ["AMQP_URL", "REDIS_URL", "OTAMAN_LOG"] {
             command.env_remove(name);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use protocol::{Attempt, ExecutionId, Lease, Outcome, Spent, Task, TaskId};
 
@@ -20,6 +21,14 @@ pub enum Error {
     /// A server that the broker needs failed for good.
     #[error("a server that the broker needs cannot be used")]
     Server(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// More progress was to be remembered than there is room for.
+    #[error(
+        "a progress of {size} bytes is more than the {MAX_PROGRESS_BYTES} that are remembered; keep large state in a file and save its name"
+    )]
+    Progress {
+        /// Its size, in bytes.
+        size: usize,
+    },
     /// A large value could not be put aside.
     #[error("cannot keep {path}")]
     Keep {
@@ -32,6 +41,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Refuses a progress that is too large.
+    pub(crate) fn check_progress(progress: &Bytes) -> Result<(), Self> {
+        let size = progress.len();
+        if size > MAX_PROGRESS_BYTES { Err(Self::Progress { size }) } else { Ok(()) }
+    }
+
     /// The failure of a server.
     pub(crate) fn server(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Server(Box::new(error))
@@ -96,15 +111,37 @@ pub trait TaskConsumer: Send + Sync {
     /// outcome then counts for nothing.
     fn complete(&self, lease: Lease, outcome: Outcome) -> BoxFuture<'_, Result<Settled, Error>>;
 
-    /// Ends an attempt that failed but is to be tried again after a delay. The delay is not spent
-    /// in any worker.
+    /// Ends an attempt that failed but is to be tried again after a delay, by the workers that
+    /// [`Task::worker_type_after`] names. The delay is not spent in any worker.
     fn retry(&self, lease: Lease, failed: Attempt, after: Duration) -> BoxFuture<'_, Result<Settled, Error>>;
 
     /// Puts a file aside for a task's result and returns the URL under which it can be read. The
     /// file is moved or copied; it lives as long as the execution's record.
     fn keep<'a>(&'a self, execution: &'a ExecutionId, file: &'a Path)
     -> BoxFuture<'a, Result<String, Error>>;
+
+    /// Whether a lease is still ours, as the broker sees it now.
+    fn holds<'a>(&'a self, execution: &'a ExecutionId, lease: Lease) -> BoxFuture<'a, Result<bool, Error>>;
+
+    /// Remembers how far a leased task is, for its next attempt, in place of what was remembered
+    /// before. Refused (`Stale`) when the lease is no longer ours. It is forgotten when the task ends.
+    fn save_progress<'a>(
+        &'a self,
+        execution: &'a ExecutionId,
+        lease: Lease,
+        progress: Bytes,
+    ) -> BoxFuture<'a, Result<Settled, Error>>;
+
+    /// How far a task was when that was last remembered, by whatever attempt.
+    fn saved_progress<'a>(
+        &'a self,
+        execution: &'a ExecutionId,
+        task: TaskId,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, Error>>;
 }
+
+/// Most bytes that are remembered of a task's progress.
+pub const MAX_PROGRESS_BYTES: usize = 1024 * 1024;
 
 /// A leased task.
 #[derive(Debug, Clone)]

@@ -48,6 +48,7 @@ pub mod distributed;
 pub mod embedded;
 mod kept;
 pub mod lease;
+mod progress;
 pub mod rabbitmq;
 mod reconnect;
 pub mod redis;

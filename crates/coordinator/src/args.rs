@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use protocol::{ExecutionId, TaskId};
+use protocol::{ExecutionId, SemaphoreWidth, TaskId};
 
 /// The form of a command's result.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -79,6 +79,10 @@ pub(crate) struct RunArgs {
     /// Tasks run at once by this process; without servers only [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub(crate) workers: Option<u32>,
+    /// How many may hold a semaphore at once on this machine, such as cuda=1; without servers only. May be
+    /// repeated
+    #[arg(long = "semaphore", value_name = "NAME=WIDTH", value_delimiter = ',')]
+    pub(crate) semaphores: Vec<SemaphoreWidth>,
     /// Flows are asked for more only while fewer tasks than this are unfinished
     #[arg(long, value_name = "N", default_value_t = MAX_IN_FLIGHT, value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(crate) max_in_flight: u32,
@@ -93,7 +97,13 @@ const MAX_IN_FLIGHT: u32 = 10_000;
 
 impl Default for RunArgs {
     fn default() -> Self {
-        Self { workers: None, max_in_flight: MAX_IN_FLIGHT, on_failure: None, output: OutputArgs::default() }
+        Self {
+            workers: None,
+            semaphores: Vec::new(),
+            max_in_flight: MAX_IN_FLIGHT,
+            on_failure: None,
+            output: OutputArgs::default(),
+        }
     }
 }
 
@@ -206,6 +216,16 @@ pub(crate) enum DeadCommand {
         #[command(flatten)]
         how: RunArgs,
     },
+}
+
+/// `coordinator bundle`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct BundleArgs {
+    /// The dead task
+    pub(crate) task: TaskId,
+    /// The execution [default: the latest one in which it is dead]
+    #[arg(long, value_name = "ID")]
+    pub(crate) execution: Option<ExecutionId>,
 }
 
 /// `coordinator explain`

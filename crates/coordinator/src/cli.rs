@@ -9,8 +9,8 @@ use clap::builder::styling::Styles;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::args::{
-    DeadArgs, ExecuteArgs, ExecutionArgs, ExecutionsArgs, ExplainArgs, FetchArgs, ListArgs, OperationsArgs,
-    PlanArgs, RetryArgs, SpecArgs,
+    BundleArgs, DeadArgs, ExecuteArgs, ExecutionArgs, ExecutionsArgs, ExplainArgs, FetchArgs, ListArgs,
+    OperationsArgs, PlanArgs, RetryArgs, SpecArgs,
 };
 use crate::commands::{self, Stop};
 use crate::embedded::StartWorker;
@@ -84,6 +84,10 @@ enum Command {
     Retry(RetryArgs),
     /// Look at dead tasks with their evidence, and try them again
     Dead(DeadArgs),
+    /// Write a dead task to standard output, to run it by itself with `worker run`
+    ///
+    /// The file has the task, its arguments and how it failed: coordinator bundle TASK > task.bundle
+    Bundle(BundleArgs),
     /// Say why an execution, or one of its tasks, is not running
     Explain(ExplainArgs),
     /// List the workers that are alive
@@ -104,7 +108,7 @@ enum Command {
 ///
 /// ```no_run
 /// # fn worker() -> impl coordinator::embedded::StartWorker {
-/// #     |_, _, _, _| -> futures::future::BoxFuture<'static, Result<(), coordinator::embedded::WorkerError>> {
+/// #     |_, _, _, _, _| -> futures::future::BoxFuture<'static, Result<(), coordinator::embedded::WorkerError>> {
 /// #         Box::pin(async { Ok(()) })
 /// #     }
 /// # }
@@ -135,6 +139,7 @@ pub fn main(start_worker: impl StartWorker) -> ExitCode {
         Command::Pause(args) => commands::pause::pause(common, &args),
         Command::Resume(args) => commands::pause::unpause(common, &args),
         Command::Retry(args) => commands::retry::run(common, args, Arc::new(start_worker)),
+        Command::Bundle(args) => commands::bundle::run(common, &args),
         Command::Dead(args) => commands::dead::run(common, args, Arc::new(start_worker)),
         Command::Explain(args) => commands::explain::run(common, &args),
         Command::Workers(args) => commands::workers::run(common, &args),

@@ -8,19 +8,20 @@ use std::sync::Arc;
 use backends::broker::TaskConsumer;
 use futures::future::BoxFuture;
 use otaman::Registry;
-use protocol::Session;
+use protocol::{SemaphoreWidth, Session};
 use tokio_util::sync::CancellationToken;
 
 /// Why an embedded worker ended early.
 pub type WorkerError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Starts a worker: it takes tasks from the consumer, runs as many at once as the session says, and
-/// ends soon after the token is cancelled.
+/// Starts a worker: it takes tasks from the consumer, runs as many at once as the session says, with
+/// semaphores of these widths, and ends soon after the token is cancelled.
 pub trait StartWorker:
     Fn(
         Arc<Registry>,
         Arc<dyn TaskConsumer>,
         Session,
+        Vec<SemaphoreWidth>,
         CancellationToken,
     ) -> BoxFuture<'static, Result<(), WorkerError>>
     + Send
@@ -34,6 +35,7 @@ impl<F> StartWorker for F where
             Arc<Registry>,
             Arc<dyn TaskConsumer>,
             Session,
+            Vec<SemaphoreWidth>,
             CancellationToken,
         ) -> BoxFuture<'static, Result<(), WorkerError>>
         + Send

@@ -173,9 +173,11 @@ fn descriptor(options: &Options, function: &ItemFn) -> TokenStream {
     let runtime_limit =
         options.runtime_limit.map(duration_tokens).map(|limit| quote!(.runtime_limit(#limit)));
     let retry = options.retry.as_ref().map(|retry| retry.tokens(root)).map(|retry| quote!(.retry(#retry)));
+    let isolation = options.isolation.as_ref().map(|variant| quote!(.isolation(#root::Isolation::#variant)));
+    let memory_limit = options.memory_limit.map(|bytes| quote!(.memory_limit(#bytes)));
     let requires = &options.requires;
     let requires = (!requires.is_empty()).then(|| quote!(.requires(&[#(#requires),*])));
-    quote!(#new #description #spec_versions #tags #author #worker_type #runtime_limit #retry #requires)
+    quote!(#new #description #spec_versions #tags #author #worker_type #runtime_limit #retry #isolation #memory_limit #requires)
 }
 
 /// The name that was given, or the function's.

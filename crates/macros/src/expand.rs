@@ -96,7 +96,7 @@ mod tests {
     fn mistakes_in_keys_are_named() {
         use Kind::{Flow, Operation};
         let keys = "unknown key; #[operation] takes name, version, spec_versions, tags, author, worker_type, \
-                    runtime_limit, retry, requires, crate";
+                    runtime_limit, retry, isolation, memory_limit, requires, crate";
         assert_key_refused(Operation, quote!(nmae = "x"), keys);
         assert_key_refused(Operation, quote!(check = path), keys);
         let keys = "unknown key; #[flow] takes name, version, spec_versions, tags, author, check, crate";

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use proc_macro2::TokenStream;
 use semver::{Version, VersionReq};
 use syn::meta::ParseNestedMeta;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
-use syn::{Error, LitStr, Path, Result, Token, parenthesized, parse_quote};
+use syn::{Error, Ident, LitStr, Path, Result, Token, parenthesized, parse_quote};
 
 use crate::Kind;
 use crate::retry::Retry;
@@ -23,14 +24,17 @@ pub(crate) struct Options {
     pub(crate) worker_type: Option<LitStr>,
     pub(crate) runtime_limit: Option<Duration>,
     pub(crate) retry: Option<Retry>,
+    /// The variant of otaman's `Isolation`.
+    pub(crate) isolation: Option<Ident>,
+    /// In bytes.
+    pub(crate) memory_limit: Option<u64>,
     pub(crate) requires: Vec<LitStr>,
     pub(crate) check: Option<Path>,
     /// Literals that must be names; the compiler checks them by otaman's own rule.
     pub(crate) names: Vec<LitStr>,
 }
 
-const OPERATION_KEYS: &str =
-    "name, version, spec_versions, tags, author, worker_type, runtime_limit, retry, requires, crate";
+const OPERATION_KEYS: &str = "name, version, spec_versions, tags, author, worker_type, runtime_limit, retry, isolation, memory_limit, requires, crate";
 const FLOW_KEYS: &str = "name, version, spec_versions, tags, author, check, crate";
 
 impl Options {
@@ -45,6 +49,8 @@ impl Options {
             worker_type: None,
             runtime_limit: None,
             retry: None,
+            isolation: None,
+            memory_limit: None,
             requires: Vec::new(),
             check: None,
             names: Vec::new(),
@@ -56,6 +62,7 @@ impl Options {
         };
         syn::meta::parser(key).parse2(tokens)?;
         options.names.extend(options.name.iter().chain(&options.worker_type).chain(&options.tags).cloned());
+        options.names.extend(options.retry.iter().flat_map(|retry| retry.names()).cloned());
         Ok(options)
     }
 
@@ -85,6 +92,17 @@ impl Options {
                 }
                 self.runtime_limit = Some(duration);
             }
+            ("isolation", Kind::Operation) => {
+                let word = text(meta)?;
+                let variant = match word.value().as_str() {
+                    "none" => "None",
+                    "thread" => "Thread",
+                    "process" => "Process",
+                    _ => return Err(Error::new(word.span(), "it is \"none\", \"thread\" or \"process\"")),
+                };
+                self.isolation = Some(Ident::new(variant, word.span()));
+            }
+            ("memory_limit", Kind::Operation) => self.memory_limit = Some(bytes(&text(meta)?)?),
             ("retry", Kind::Operation) => self.retry = Some(Retry::parse(meta)?),
             ("requires", Kind::Operation) => {
                 self.requires = texts(meta)?;
@@ -126,6 +144,21 @@ pub(crate) fn duration(text: &LitStr) -> Result<Duration> {
         let value = text.value();
         Error::new(text.span(), format!("{value:?} is not a duration; write for example 30s, 5m or 1h30m"))
     })
+}
+
+/// The number of bytes, more than 0, that a text stands for, in the grammar of specs.
+fn bytes(text: &LitStr) -> Result<u64> {
+    match text.value().parse::<ByteSize>() {
+        Ok(ByteSize(0)) => Err(Error::new(text.span(), "no attempt can run in 0 bytes")),
+        Ok(ByteSize(bytes)) => Ok(bytes),
+        Err(_) => {
+            let value = text.value();
+            Err(Error::new(
+                text.span(),
+                format!("{value:?} is no amount of memory; write for example 512MiB or 2GiB"),
+            ))
+        }
+    }
 }
 
 /// The text after `key =`.

@@ -4,12 +4,12 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
 use syn::punctuated::Punctuated;
-use syn::{Error, Lit, LitInt, Path, Result, Token, parenthesized};
+use syn::{Error, Lit, LitInt, LitStr, Path, Result, Token, parenthesized};
 
 use crate::emit::duration_tokens;
 use crate::options::{duration, key_of, once, text, unknown_key};
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 11] = [
     "max_attempts",
     "max_timeouts",
     "max_out_of_memory",
@@ -17,7 +17,10 @@ const KEYS: [&str; 8] = [
     "initial_delay",
     "multiplier",
     "max_delay",
+    "timeout_delay",
+    "out_of_memory_delay",
     "transient_exit_codes",
+    "on_out_of_memory",
 ];
 
 /// The fields that were given, each with its value.
@@ -28,6 +31,8 @@ enum FieldValue {
     Plain(TokenStream),
     /// The variant of `ExitCodes`, with its content.
     ExitCodes(TokenStream),
+    /// The worker type of `on_out_of_memory`.
+    OnOutOfMemory(LitStr),
 }
 
 impl Retry {
@@ -41,8 +46,13 @@ impl Retry {
                 "initial_delay" | "max_delay" => {
                     FieldValue::Plain(duration_tokens(duration(&text(&field)?)?))
                 }
+                "timeout_delay" | "out_of_memory_delay" => {
+                    let delay = duration_tokens(duration(&text(&field)?)?);
+                    FieldValue::Plain(quote!(::core::option::Option::Some(#delay)))
+                }
                 "multiplier" => multiplier(&field)?,
                 "transient_exit_codes" => exit_codes(&field)?,
+                "on_out_of_memory" => on_out_of_memory(&field)?,
                 _ => return Err(unknown_key(&field, "retry", &KEYS.join(", "))),
             };
             retry.0.push((field.path.clone(), value));
@@ -51,11 +61,24 @@ impl Retry {
         Ok(retry)
     }
 
+    /// Literals that must be names.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &LitStr> {
+        self.0.iter().filter_map(|(_, value)| match value {
+            FieldValue::OnOutOfMemory(worker_type) => Some(worker_type),
+            FieldValue::Plain(_) | FieldValue::ExitCodes(_) => None,
+        })
+    }
+
     /// The policy as an expression.
     pub(crate) fn tokens(&self, root: &Path) -> TokenStream {
         let fields = self.0.iter().map(|(name, value)| match value {
             FieldValue::Plain(value) => quote!(#name: #value),
             FieldValue::ExitCodes(variant) => quote!(#name: #root::__private::ExitCodes::#variant),
+            FieldValue::OnOutOfMemory(worker_type) => {
+                quote!(#name: ::core::option::Option::Some(#root::__private::OnOutOfMemory {
+                    worker_type: #worker_type.parse().expect("it was checked to be a name"),
+                }))
+            }
         });
         let rest = (self.0.len() < KEYS.len()).then(|| quote!(..::core::default::Default::default()));
         quote!(#root::RetryPolicy { #(#fields,)* #rest })
@@ -80,6 +103,19 @@ fn multiplier(meta: &ParseNestedMeta<'_>) -> Result<FieldValue> {
         other => return Err(Error::new(other.span(), "expected a number such as 2.0")),
     };
     Ok(FieldValue::Plain(quote!(#number)))
+}
+
+fn on_out_of_memory(meta: &ParseNestedMeta<'_>) -> Result<FieldValue> {
+    let mut worker_type = None;
+    meta.parse_nested_meta(|field| match key_of(&field).as_str() {
+        "worker_type" => {
+            worker_type = Some(text(&field)?);
+            Ok(())
+        }
+        _ => Err(unknown_key(&field, "on_out_of_memory", "worker_type")),
+    })?;
+    let missing = || meta.error("say which workers: on_out_of_memory(worker_type = \"…\")");
+    worker_type.map(FieldValue::OnOutOfMemory).ok_or_else(missing)
 }
 
 fn exit_codes(meta: &ParseNestedMeta<'_>) -> Result<FieldValue> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::RetryPolicy;
+use protocol::{Isolation, RetryPolicy};
 
 /// What an operation or flow says about itself. Checked when a registry is built, not here.
 #[derive(Debug, Clone)]
@@ -26,6 +26,10 @@ pub struct Descriptor {
     pub runtime_limit: Option<Duration>,
     /// How failed attempts are tried again.
     pub retry: Option<RetryPolicy>,
+    /// What it shares with the worker.
+    pub isolation: Isolation,
+    /// Most memory that one attempt may take, in bytes; it then has a process of its own.
+    pub memory_limit: Option<u64>,
     /// Operations it depends on, each `name@requirement`, such as `import@^1.2`.
     pub requires: &'static [&'static str],
     /// Where it is defined.
@@ -56,6 +60,8 @@ impl Descriptor {
             worker_type: "cpu",
             runtime_limit: None,
             retry: None,
+            isolation: Isolation::None,
+            memory_limit: None,
             requires: &[],
             source: Source { file: place.file(), line: place.line() },
         }
@@ -107,6 +113,20 @@ impl Descriptor {
     #[must_use]
     pub fn retry(mut self, retry: RetryPolicy) -> Self {
         self.retry = Some(retry);
+        self
+    }
+
+    /// Says what it shares with the worker.
+    #[must_use]
+    pub const fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
+        self
+    }
+
+    /// Limits one attempt's memory, in bytes, and gives it a process of its own.
+    #[must_use]
+    pub const fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
         self
     }
 

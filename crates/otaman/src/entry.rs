@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use protocol::{OperationName, RetryPolicy, Value, WorkerType};
+use protocol::{Isolation, OperationName, RetryPolicy, Value, WorkerType};
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -73,6 +73,12 @@ pub struct Info {
     /// How failed attempts are tried again; the default policy when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
+    /// What it shares with the worker.
+    #[serde(default)]
+    pub isolation: Isolation,
+    /// Most memory that one attempt may take, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
     /// Operations it depends on.
     pub requires: Vec<Requirement>,
     /// JSON Schema of its arguments, an object schema that stands alone.

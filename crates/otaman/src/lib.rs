@@ -66,11 +66,15 @@ mod error;
 mod flow;
 mod handle;
 pub mod inline;
+mod lines;
 mod operation;
 mod problems;
 mod registry;
 mod resources;
+mod rules;
 mod running;
+mod semaphores;
+mod signals;
 pub mod spec;
 pub mod stock;
 mod target;
@@ -79,8 +83,13 @@ mod validation;
 pub mod driver {
     //! The other side of flows and operations: for those who run them (engine, worker, planner).
     pub use crate::context::{ContextParts, Reporter};
+    pub use crate::error::Evidence;
     pub use crate::handle::{Settlement, Sink};
+    pub use crate::lines::Lines;
+    pub use crate::rules::{Origin, Rule, Rules, RulesError};
     pub use crate::running::{Awaited, Expected, Item, Node, NodeId, OnFailure, Pull, RunningFlow, Step};
+    pub use crate::semaphores::{Semaphores, waits_for_itself};
+    pub use crate::stock::kill_commands;
 }
 
 pub use attributes::{flow, operation};
@@ -93,10 +102,11 @@ pub use flow::{Flow, FlowSchema};
 pub use handle::Handle;
 pub use operation::{Call, IntoCall, Operation};
 pub use problems::{Hint, Place, Problem, Problems};
-pub use protocol::{Cause, Failure, RetryPolicy, Value};
+pub use protocol::{Cause, Failure, Isolation, RetryPolicy, Value};
 pub use registry::{Builder, Flowing, Operational, Registry};
 pub use resources::{Resource, Resources};
 pub use running::FlowCall;
+pub use semaphores::Permit;
 pub use target::{Prepared, Resolve, Target, Template};
 
 /// What operations and flows return.
@@ -107,5 +117,5 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub mod __private {
     pub use {inventory, schemars, serde};
 
-    pub use protocol::{ExitCodes, is_name};
+    pub use protocol::{ExitCodes, OnOutOfMemory, is_name};
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use protocol::{OperationName, RetryPolicy, Task, Value};
+use protocol::{Isolation, OperationName, RetryPolicy, Task, Value};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -49,7 +49,10 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + 'static 
             worker_type: None,
             runtime_limit: None,
             retry: None,
+            isolation: None,
+            memory_limit: None,
             key: None,
+            semaphores: Vec::new(),
             on_failure: OnFailure::Propagate,
         }
     }
@@ -63,7 +66,10 @@ pub struct Call<T> {
     worker_type: Option<String>,
     runtime_limit: Option<Duration>,
     retry: Option<RetryPolicy>,
+    isolation: Option<Isolation>,
+    memory_limit: Option<u64>,
     key: Option<String>,
+    semaphores: Vec<String>,
     on_failure: OnFailure,
 }
 
@@ -86,9 +92,28 @@ impl<T: Operation> Call<T> {
         self
     }
 
+    /// Says what it shares with the worker.
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = Some(isolation);
+        self
+    }
+
+    /// Limits each attempt's memory, in bytes, and gives it a process of its own.
+    pub fn memory_limit(mut self, bytes: u64) -> Self {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
     /// Identifies the task by this key instead of its content.
     pub fn key(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// Holds a place in each of these semaphores while it runs, such as `cuda`. How many places there
+    /// are on a machine is for its workers to say.
+    pub fn semaphores<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
+        self.semaphores = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -138,6 +163,8 @@ impl TaskMold {
             descriptor.worker_type.parse().map_err(|error| Error::from(error).context(place()))?;
         template.runtime_limit = descriptor.runtime_limit;
         template.retry = descriptor.retry.map(Box::new);
+        template.isolation = descriptor.isolation;
+        template.memory_limit = descriptor.memory_limit;
         Ok(Self { template })
     }
 
@@ -151,6 +178,9 @@ impl TaskMold {
         };
         task.runtime_limit = call.runtime_limit.or(template.runtime_limit);
         task.retry = call.retry.map(Box::new).or_else(|| template.retry.clone());
+        task.isolation = call.isolation.unwrap_or(template.isolation);
+        task.memory_limit = call.memory_limit.or(template.memory_limit);
+        task.semaphores = call.semaphores.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
         if let Some(key) = call.key {
             task = task.with_key(&key);
         }

@@ -80,7 +80,8 @@ impl Target {
 }
 
 /// Keys that say where and how a task runs, not what it computes; ids must not depend on them.
-const NOT_IDENTITY: [&str; 3] = ["@worker_type", "@runtime_limit", "@retry"];
+const NOT_IDENTITY: [&str; 6] =
+    ["@worker_type", "@runtime_limit", "@retry", "@isolation", "@memory_limit", "@semaphores"];
 
 fn identity(spec: &Json) -> Json {
     match spec {

@@ -110,6 +110,8 @@ impl Checked {
                 worker_type,
                 runtime_limit: descriptor.runtime_limit,
                 retry: descriptor.retry.clone(),
+                isolation: descriptor.isolation,
+                memory_limit: descriptor.memory_limit,
                 requires: requirements.iter().map(|(_, requirement)| requirement.clone()).collect(),
                 arguments,
             }),

@@ -4,6 +4,7 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::Bundle;
 use crate::ids::ExecutionId;
 use crate::lease::Session;
 use crate::outcome::Outcome;
@@ -76,6 +77,10 @@ impl Message for Outcome {
 
 impl Message for Session {
     const KIND: &'static str = "session";
+}
+
+impl Message for Bundle {
+    const KIND: &'static str = "bundle";
 }
 
 /// Many outcomes in one message, each encoded by [`encode_part`] or standing for one that went by

@@ -54,6 +54,10 @@ pub struct Failure {
     /// Where the code failed, when it is known: `file:line` of a panic or a backtrace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backtrace: Option<String>,
+    /// Whether the worker's machine lacked something that tasks need, such as room for temporary
+    /// files: then the task is not to blame.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_shortage: bool,
     /// The last lines of output and log.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tail: String,
@@ -63,7 +67,15 @@ impl Failure {
     /// A failure with this message and no more evidence. Long texts are cut in the middle.
     pub fn new(cause: Cause, message: impl Into<String>) -> Self {
         let messages = vec![shorten(message.into())];
-        Self { cause, messages, exit_code: None, signal: None, backtrace: None, tail: String::new() }
+        Self {
+            cause,
+            messages,
+            exit_code: None,
+            signal: None,
+            backtrace: None,
+            is_shortage: false,
+            tail: String::new(),
+        }
     }
 
     /// Adds what the last message was caused by.
@@ -88,6 +100,10 @@ impl Failure {
     pub fn summary(&self) -> String {
         self.messages.join(": ")
     }
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn shorten(text: String) -> String {

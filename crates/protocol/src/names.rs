@@ -1,4 +1,4 @@
-//! Names with a grammar: operations, flows and worker types.
+//! Names with a grammar: operations, flows, worker types and semaphores.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -105,6 +105,11 @@ name! {
 name! {
     /// The routing name of a kind of worker, such as `cpu`; it names the queue.
     WorkerType
+}
+
+name! {
+    /// The name of a semaphore, such as `cuda`, which limits how many do something at once on a machine.
+    SemaphoreName
 }
 
 impl Default for WorkerType {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Cause;
-use crate::text::micros;
+use crate::names::WorkerType;
+use crate::text::{micros, optional_micros};
 
 /// Which exit codes of a process are worth another attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,13 @@ impl ExitCodes {
     }
 }
 
+/// What becomes of a task after an attempt that ran out of memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnOutOfMemory {
+    /// Which workers run it from then on.
+    pub worker_type: WorkerType,
+}
+
 /// How often a task is tried and how long it waits in between.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -55,8 +63,17 @@ pub struct RetryPolicy {
     /// No delay is longer than this, jitter included.
     #[serde(with = "micros")]
     pub max_delay: Duration,
+    /// Takes the place of `initial_delay` after a timeout.
+    #[serde(with = "optional_micros", default, skip_serializing_if = "Option::is_none")]
+    pub timeout_delay: Option<Duration>,
+    /// Takes the place of `initial_delay` after an attempt that ran out of memory.
+    #[serde(with = "optional_micros", default, skip_serializing_if = "Option::is_none")]
+    pub out_of_memory_delay: Option<Duration>,
     /// Exit codes that count as transient.
     pub transient_exit_codes: ExitCodes,
+    /// Where the task goes after an attempt that ran out of memory; nowhere else if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_out_of_memory: Option<OnOutOfMemory>,
 }
 
 impl Default for RetryPolicy {
@@ -69,7 +86,10 @@ impl Default for RetryPolicy {
             initial_delay: Duration::from_secs(1),
             multiplier: 2.0,
             max_delay: Duration::from_secs(5 * 60),
+            timeout_delay: None,
+            out_of_memory_delay: None,
             transient_exit_codes: ExitCodes::default(),
+            on_out_of_memory: None,
         }
     }
 }
@@ -148,7 +168,7 @@ impl RetryPolicy {
         if used >= own_limit || spent.charged() >= self.max_attempts {
             Decision::Dead
         } else {
-            Decision::Retry { after: self.delay(spent.charged(), random) }
+            Decision::Retry { after: self.delay_after(cause, spent.charged(), random) }
         }
     }
 
@@ -157,8 +177,22 @@ impl RetryPolicy {
     /// (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). The bound is cut
     /// to `max_delay` before the share is taken, so that late delays stay spread out.
     pub fn delay(&self, failed: u32, random: f64) -> Duration {
+        self.share_of(self.initial_delay, failed, random)
+    }
+
+    /// The same after an attempt that ended by this cause, which may have a delay of its own.
+    pub fn delay_after(&self, cause: Cause, failed: u32, random: f64) -> Duration {
+        let own = match cause {
+            Cause::Timeout => self.timeout_delay,
+            Cause::OutOfMemory => self.out_of_memory_delay,
+            Cause::Transient | Cause::Lost | Cause::Permanent | Cause::Preempted => None,
+        };
+        self.share_of(own.unwrap_or(self.initial_delay), failed, random)
+    }
+
+    fn share_of(&self, initial_delay: Duration, failed: u32, random: f64) -> Duration {
         let exponent = i32::try_from(failed.saturating_sub(1)).unwrap_or(i32::MAX);
-        let grown = self.initial_delay.as_secs_f64() * self.multiplier.max(0.0).powi(exponent);
+        let grown = initial_delay.as_secs_f64() * self.multiplier.max(0.0).powi(exponent);
         let bound = grown.min(self.max_delay.as_secs_f64());
         // `min` above turns the NaN of 0 × ∞ into the cap.
         Duration::from_secs_f64(bound * random.clamp(0.0, 1.0))
@@ -208,6 +242,19 @@ mod tests {
         assert!(almost(2.0, policy.delay(2, 0.999_999)));
         assert!(almost(2.0, policy.delay(3, 0.5)));
         assert!(almost(10.0, policy.delay(30, 0.999_999)));
+    }
+
+    #[test]
+    fn a_cause_may_have_a_delay_of_its_own() {
+        let seconds = Duration::from_secs;
+        let own = (Some(seconds(60)), Some(seconds(10)));
+        let policy =
+            RetryPolicy { timeout_delay: own.0, out_of_memory_delay: own.1, ..RetryPolicy::default() };
+        for (cause, after) in [(Cause::Transient, 1), (Cause::Timeout, 60), (Cause::OutOfMemory, 10)] {
+            let mut spent = Spent::default();
+            spent.charge(cause);
+            assert_eq!(policy.decide(cause, &spent, 1.0), Decision::Retry { after: seconds(after) });
+        }
     }
 
     proptest! {

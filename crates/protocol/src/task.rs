@@ -6,8 +6,9 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::TaskId;
-use crate::names::{OperationName, WorkerType};
-use crate::retry::RetryPolicy;
+use crate::isolation::Isolation;
+use crate::names::{OperationName, SemaphoreName, WorkerType};
+use crate::retry::{RetryPolicy, Spent};
 use crate::text::optional_micros;
 use crate::value::{self, Value};
 
@@ -37,14 +38,34 @@ pub struct Task {
     /// How failed attempts are tried again; the default policy when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Box<RetryPolicy>>,
+    /// What it shares with the worker that runs it.
+    #[serde(default, skip_serializing_if = "Isolation::is_default")]
+    pub isolation: Isolation,
+    /// Most memory that one attempt may take, in bytes; it then has a process of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
+    /// Semaphores of which an attempt holds a place each while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub semaphores: Vec<SemaphoreName>,
 }
 
 impl Task {
-    /// A call with the default worker type, no runtime limit and the default retry policy.
+    /// A call with the default worker type, no runtime limit, the default retry policy and no semaphores.
     pub fn new(operation: OperationName, version: Version, arguments: Value) -> Self {
         let id = TaskId::of_call(&operation, &version, &arguments);
         let worker_type = WorkerType::default();
-        Self { id, operation, version, arguments, worker_type, runtime_limit: None, retry: None }
+        Self {
+            id,
+            operation,
+            version,
+            arguments,
+            worker_type,
+            runtime_limit: None,
+            retry: None,
+            isolation: Isolation::None,
+            memory_limit: None,
+            semaphores: Vec::new(),
+        }
     }
 
     /// The same call for another worker type; its id stays.
@@ -52,6 +73,24 @@ impl Task {
     pub fn on(mut self, worker_type: WorkerType) -> Self {
         self.worker_type = worker_type;
         self
+    }
+
+    /// Which workers are to run it after attempts that ended like this: others than at first if one
+    /// ran out of memory and its retry policy says so.
+    pub fn worker_type_after(&self, spent: &Spent) -> &WorkerType {
+        match self.larger_worker_type() {
+            Some(larger) if spent.out_of_memory > 0 => larger,
+            Some(_) | None => &self.worker_type,
+        }
+    }
+
+    /// All workers that may have to run it.
+    pub fn worker_types(&self) -> impl Iterator<Item = &WorkerType> {
+        [&self.worker_type].into_iter().chain(self.larger_worker_type())
+    }
+
+    fn larger_worker_type(&self) -> Option<&WorkerType> {
+        Some(&self.retry.as_deref()?.on_out_of_memory.as_ref()?.worker_type)
     }
 
     /// The same call under an explicit key instead of its content.

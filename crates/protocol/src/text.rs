@@ -1,10 +1,11 @@
-//! Durations as people write them: `30s`, `5m`, `1h 30m`.
+//! Durations and amounts of memory as people write them: `30s`, `1h 30m`; `512MiB`.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -51,6 +52,30 @@ impl JsonSchema for DurationText {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": "string", "description": "a duration such as 30s, 5m, 1h30m"})
+    }
+}
+
+/// Why a text is not a number of bytes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is no amount of memory; write for example 512MiB, 2GiB or 1.5GB")]
+pub struct BytesError {
+    text: String,
+}
+
+/// A number of bytes that is written as `512MiB`, `2GiB` or `1.5GB` in specs and on the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BytesText(pub u64);
+
+impl FromStr for BytesText {
+    type Err = BytesError;
+    fn from_str(text: &str) -> Result<Self, BytesError> {
+        text.parse().map(|ByteSize(bytes)| Self(bytes)).map_err(|_| BytesError { text: text.to_owned() })
+    }
+}
+
+impl fmt::Display for BytesText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&ByteSize(self.0).display().iec(), f)
     }
 }
 

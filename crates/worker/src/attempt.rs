@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use backends::broker::TaskConsumer;
+use backends::broker::{Settled, TaskConsumer};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use otaman::driver::Reporter;
-use protocol::ExecutionId;
+use protocol::{ExecutionId, Lease, Value};
 
 /// Most lines of log that travel with a failure.
 const MAX_LINES: usize = 100;
@@ -19,6 +19,7 @@ const MAX_LINE: usize = 4 * 1024;
 /// The reports of one attempt.
 pub(crate) struct Reports {
     execution: ExecutionId,
+    lease: Lease,
     consumer: Arc<dyn TaskConsumer>,
     /// The last lines. Most attempts log nothing, and an empty queue owns no memory. A std mutex: it
     /// is held for a push, never across an await.
@@ -26,8 +27,8 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    pub(crate) fn new(execution: ExecutionId, consumer: Arc<dyn TaskConsumer>) -> Self {
-        Self { execution, consumer, lines: Mutex::default() }
+    pub(crate) fn new(execution: ExecutionId, lease: Lease, consumer: Arc<dyn TaskConsumer>) -> Self {
+        Self { execution, lease, consumer, lines: Mutex::default() }
     }
 
     /// The last lines of the log.
@@ -54,6 +55,29 @@ impl Reporter for Reports {
 
     fn keep<'a>(&'a self, file: &'a Path) -> BoxFuture<'a, otaman::Result<String>> {
         async move { Ok(self.consumer.keep(&self.execution, file).await?) }.boxed()
+    }
+
+    fn holds_lease(&self) -> BoxFuture<'_, otaman::Result<bool>> {
+        async move { Ok(self.consumer.holds(&self.execution, self.lease).await?) }.boxed()
+    }
+
+    fn save_progress(&self, progress: Value) -> BoxFuture<'_, otaman::Result<()>> {
+        async move {
+            let bytes = progress.as_bytes().to_vec().into();
+            match self.consumer.save_progress(&self.execution, self.lease, bytes).await? {
+                Settled::Accepted => Ok(()),
+                Settled::Stale => Err(otaman::Error::permanent("the task was given to another worker")),
+            }
+        }
+        .boxed()
+    }
+
+    fn saved_progress(&self) -> BoxFuture<'_, otaman::Result<Option<Value>>> {
+        async move {
+            let saved = self.consumer.saved_progress(&self.execution, self.lease.task).await?;
+            Ok(saved.map(|bytes| Value::from_bytes(&bytes)).transpose()?)
+        }
+        .boxed()
     }
 }
 

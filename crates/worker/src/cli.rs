@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,10 +11,12 @@ use std::time::Duration;
 use backends::distributed::Options;
 use clap::{Args, Parser, Subcommand};
 use otaman::{Registry, Resources};
-use protocol::{DurationText, WorkerType};
+use protocol::{DurationText, SemaphoreWidth, WorkerType};
 
 use crate::failed::Failed;
-use crate::{logging, operations, serve};
+use crate::isolated::serve_if_asked;
+use crate::rules::{self, RuleArgs};
+use crate::{bundle, logging, operations, serve};
 
 /// The shortest and the longest lease that make sense.
 const LEASES: [Duration; 2] = [Duration::from_secs(3), Duration::from_secs(3600)];
@@ -26,7 +29,11 @@ Examples:
   worker --queue cpu --queue io --idle-timeout 10m
                                                end when there has been nothing to do for 10 minutes
   worker --max-runtime 4h                      end before a batch system's limit of 4 hours
+  worker --queue gpu --semaphore cuda=1,read=8
+                                               over all workers of this machine, 1 uses CUDA and 8 read at once
   worker operations                            list what this worker can run
+  worker run task.bundle                       run a dead task by itself, to find out what is wrong with it
+  worker rules --rules mine.json               list what failures mean to it, its own rules first
 
 SIGTERM, SIGINT and SIGHUP drain: nothing more is taken, running tasks may finish within --drain-timeout and
 are then handed back, at no cost to their budget of attempts. A second signal ends the worker at once; its
@@ -34,8 +41,16 @@ tasks go to others when its lease has run out. Any worker may be killed at any t
 
 With --listen: /livez (the worker's own loops turn), /readyz (it takes tasks), /metrics (for Prometheus).
 
-Exit codes: 0 ended as asked (drained, idle, or its time was over), 2 wrong usage, 3 the servers failed or
-could not be told in time, 130 ended at once by a second signal.";
+A rule gives a failure a cause by part of its messages (or of the last line that a command wrote), by type,
+exit code or signal; the first that matches counts, and only where the operation did not say the cause itself:
+  [{\"text\": \"licence server\", \"cause\": \"transient\"}, {\"exit_code\": 3, \"cause\": \"permanent\"}]
+Causes: transient, permanent, out_of_memory, timeout.
+
+What this machine lacks (file descriptors, processes, room in TMPDIR) is no task's fault: the task goes to
+others at no cost, and the worker leaves when --max-shortages different tasks met that within a minute.
+
+Exit codes: 0 ended as asked (drained, idle, or its time was over), 1 the task of a bundle failed, 2 wrong usage,
+3 the servers failed or could not be told in time, 4 the machine is short of what tasks need, 130 ended at once by a second signal.";
 
 /// Run the operations that are linked into this program, as tasks come.
 #[derive(Debug, Parser)]
@@ -43,6 +58,8 @@ could not be told in time, 130 ended at once by a second signal.";
 pub(crate) struct Cli {
     #[command(flatten)]
     work: WorkArgs,
+    #[command(flatten)]
+    rules: RuleArgs,
     #[command(flatten)]
     logs: LogArgs,
     #[command(subcommand)]
@@ -53,6 +70,17 @@ pub(crate) struct Cli {
 enum Command {
     /// List the operations that this worker can run
     Operations {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run the task of a bundle that `coordinator bundle` has made, once, and print its value
+    Run {
+        /// The bundle; - for standard input
+        file: PathBuf,
+    },
+    /// List the rules that tell transient failures from permanent ones, in their order
+    Rules {
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -80,9 +108,21 @@ pub(crate) struct WorkArgs {
     /// Others take this worker for dead, and its tasks over, after so long a silence
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = lease)]
     pub(crate) lease: Duration,
+    /// Leave when this machine's shortages (no room in TMPDIR, no file descriptors) have hit so many
+    /// different tasks within a minute
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=10))]
+    pub(crate) max_shortages: u32,
     /// Tell of health and metrics on this address over HTTP; a port alone means 127.0.0.1
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,
+    /// How many may hold a semaphore at once, over all workers of this user on the machine, such as
+    /// cuda=1; may be repeated. read, write, cuda, cpu and tensorrt are there without it
+    #[arg(long = "semaphore", value_name = "NAME=WIDTH", value_delimiter = ',')]
+    pub(crate) semaphores: Vec<SemaphoreWidth>,
+    /// Where semaphores have their files; the same for all workers that are to share them
+    /// [default: /tmp/otaman-<user id>/semaphores]
+    #[arg(long, value_name = "DIR", env = "OTAMAN_SEMAPHORE_DIR")]
+    pub(crate) semaphore_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) servers: Options,
 }
@@ -104,6 +144,7 @@ pub(crate) struct LogArgs {
 /// Runs the command line of this process with everything that is linked into it. `resources` are
 /// what its operations may need besides their arguments.
 pub fn main(resources: Resources) -> ExitCode {
+    serve_if_asked(&resources);
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -125,7 +166,17 @@ pub fn main(resources: Resources) -> ExitCode {
     };
     let done = match cli.command {
         Some(Command::Operations { json }) => operations::list(&registry, &resources, json),
-        None => logging::start(cli.logs).and_then(|voice| serve::run(cli.work, voice, registry, resources)),
+        Some(Command::Run { file }) => cli.rules.read().map_err(Failed::from).and_then(|rules| {
+            logging::start(cli.logs)?;
+            bundle::run(&file, rules, registry, resources)
+        }),
+        Some(Command::Rules { json }) => {
+            cli.rules.read().map_err(Failed::from).and_then(|rules| rules::list(&rules, json))
+        }
+        None => cli.rules.read().map_err(Failed::from).and_then(|rules| {
+            let voice = logging::start(cli.logs)?;
+            serve::run(cli.work, rules, voice, registry, resources)
+        }),
     };
     done.map_or_else(Failed::report, |()| ExitCode::SUCCESS)
 }
@@ -212,10 +263,26 @@ mod tests {
             ("--lease=1s", "from 3s to 1h"),
             ("--concurrency=0", "1..=4096"),
             ("--listen=example", "such as 9090"),
+            ("--semaphore=cuda", "write for example cuda=1"),
+            ("--semaphore=cuda=0", "give it at least 1"),
         ] {
             let error = parse(&[argument]).unwrap_err();
             assert!(error.contains(cure), "{argument}: {error}");
         }
+    }
+
+    #[test]
+    fn semaphores_are_repeated_or_listed() {
+        for arguments in
+            [&["--semaphore", "cuda=1", "--semaphore", "read=8"][..], &["--semaphore=cuda=1,read=8"]]
+        {
+            let semaphores = work(arguments).semaphores;
+            assert_eq!(
+                semaphores.iter().map(SemaphoreWidth::to_string).collect::<Vec<_>>(),
+                ["cuda=1", "read=8"]
+            );
+        }
+        assert!(work(&[]).semaphores.is_empty());
     }
 
     #[test]
@@ -236,8 +303,18 @@ mod tests {
     fn the_listing_of_operations_stays_a_command() {
         let json = |arguments: &[&str]| match parse(arguments).unwrap().command {
             Some(Command::Operations { json }) => json,
-            None => panic!("it is a command"),
+            Some(Command::Rules { .. } | Command::Run { .. }) | None => panic!("it is another command"),
         };
         assert!(json(&["operations", "--json"]) && !json(&["operations"]));
+    }
+
+    #[test]
+    fn a_file_of_rules_may_be_named_before_and_after_the_command() {
+        for arguments in
+            [&["--rules", "no/such", "rules"][..], &["rules", "--rules", "no/such"], &["--rules=no/such"]]
+        {
+            let error = parse(arguments).unwrap().rules.read().unwrap_err().to_string();
+            assert!(error.contains("no/such"), "{error}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::logging::Voice;
+use crate::unfit::Unfit;
 
 /// Most time that is left for telling the servers, when the longest runtime is over.
 const TELLING: Duration = Duration::from_secs(2);
@@ -18,11 +19,12 @@ const TELLING: Duration = Duration::from_secs(2);
 const TELLING_AT_EASE: Duration = Duration::from_secs(30);
 
 /// Why the worker leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reason {
     Signal(&'static str),
     Idle(Duration),
     MaxRuntime(Duration),
+    Unfit(Unfit),
 }
 
 impl fmt::Display for Reason {
@@ -31,6 +33,7 @@ impl fmt::Display for Reason {
             Self::Signal(name) => f.write_str(name),
             Self::Idle(time) => write!(f, "no task for {}", DurationText(*time)),
             Self::MaxRuntime(time) => write!(f, "its time of {} is over", DurationText(*time)),
+            Self::Unfit(_) => f.write_str("the machine is short of something"),
         }
     }
 }
@@ -58,13 +61,13 @@ impl Leaving {
     pub(crate) fn telling(&self) -> Duration {
         match self.reason() {
             Some(Reason::MaxRuntime(_)) => TELLING,
-            Some(Reason::Signal(_) | Reason::Idle(_)) | None => TELLING_AT_EASE,
+            Some(Reason::Signal(_) | Reason::Idle(_) | Reason::Unfit(_)) | None => TELLING_AT_EASE,
         }
     }
 
     /// Why the worker leaves, if it does.
     pub(crate) fn reason(&self) -> Option<Reason> {
-        self.reason.get().copied()
+        self.reason.get().cloned()
     }
 }
 

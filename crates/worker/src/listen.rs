@@ -117,9 +117,12 @@ fn verdict(problem: Option<String>) -> Answer {
 
 #[cfg(test)]
 mod tests {
+    use protocol::SemaphoreWidths;
+
     use super::*;
     use crate::activity::Activity;
     use crate::leaving::Leaving;
+    use crate::semaphores::MachineSemaphores;
 
     fn replied(request: &str) -> String {
         let page = |path: &str| (path == "/livez").then(|| verdict(None));
@@ -154,7 +157,9 @@ mod tests {
     fn observed() -> Arc<Observed> {
         let (activity, leaving) = (Arc::new(Activity::new(1)), Arc::new(Leaving::default()));
         let node = "here".to_owned();
-        Arc::new(Observed::new(node, Vec::new(), Duration::from_secs(30), activity, leaving))
+        let semaphores = Arc::new(MachineSemaphores::new(SemaphoreWidths::default(), None));
+        let lease = Duration::from_secs(30);
+        Arc::new(Observed::new(node, Vec::new(), lease, activity, semaphores, leaving))
     }
 
     #[tokio::test]

@@ -73,6 +73,14 @@ pub(crate) fn start(args: LogArgs) -> Result<Voice, Failed> {
     })
 }
 
+/// Starts logging for the process of an isolated task: the worker logs again what it says.
+pub(crate) fn start_relayed() {
+    let filter = std::env::var("OTAMAN_LOG").ok().and_then(|filter| EnvFilter::try_new(filter).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
+    let layer = fmt::layer().with_target(false).without_time().with_ansi(false).with_writer(|| LogWriter);
+    let _ = tracing_subscriber::registry().with(kept_quiet()).with(filter).with(layer).try_init();
+}
+
 fn default_filter(verbose: u8, quiet: bool) -> &'static str {
     match (quiet, verbose) {
         // The second part keeps the fields that say which task a warning is about.

@@ -7,6 +7,7 @@ use backends::distributed::Counters;
 use protocol::WorkerType;
 
 use crate::activity::Report;
+use crate::semaphores::Figures;
 
 /// The worker's numbers at a moment.
 pub(crate) struct Numbers<'a> {
@@ -15,6 +16,8 @@ pub(crate) struct Numbers<'a> {
     pub(crate) slots: usize,
     pub(crate) running: usize,
     pub(crate) report: Report,
+    /// Those of the semaphores that the worker has open.
+    pub(crate) semaphores: Vec<Figures>,
     pub(crate) sessions: u64,
     /// Those of the latest session: they begin anew with each, as Prometheus expects of a restart.
     pub(crate) counters: Counters,
@@ -48,6 +51,7 @@ impl Numbers<'_> {
         text.counter("sessions_total", "Sessions that were started.", self.sessions);
         self.attempts(&mut text);
         self.deliveries(&mut text);
+        self.semaphores(&mut text);
         text.0
     }
 
@@ -65,6 +69,40 @@ impl Numbers<'_> {
         }
     }
 
+    fn semaphores(&self, text: &mut Text) {
+        let mut metric = |name: &str, kind, help, value: fn(&Figures) -> f64| {
+            if !self.semaphores.is_empty() {
+                text.metric(name, kind, help);
+            }
+            for figures in &self.semaphores {
+                text.sample(name, &[("semaphore", figures.name.as_str())], value(figures));
+            }
+        };
+        let gauge = "gauge";
+        metric(
+            "semaphore_width",
+            gauge,
+            "Places in a semaphore, over all workers of the machine.",
+            |figures| f64::from(figures.width),
+        );
+        metric("semaphore_waiting", gauge, "Who waits for a place in a semaphore now.", |figures| {
+            f64::from(figures.waiting)
+        });
+        metric("semaphore_holding", gauge, "Places in a semaphore held now.", |figures| {
+            f64::from(figures.holding)
+        });
+        let counter = "counter";
+        metric("semaphore_acquisitions_total", counter, "Places taken in a semaphore.", |figures| {
+            figures.acquisitions as f64
+        });
+        metric("semaphore_wait_seconds_total", counter, "Time waited for a semaphore.", |figures| {
+            figures.waited.as_secs_f64()
+        });
+        metric("semaphore_hold_seconds_total", counter, "Time a semaphore was held.", |figures| {
+            figures.held.as_secs_f64()
+        });
+    }
+
     fn deliveries(&self, text: &mut Text) {
         let Counters {
             delivered,
@@ -72,6 +110,7 @@ impl Numbers<'_> {
             completed,
             released,
             stale,
+            late,
             parked,
             handed_over,
             refused,
@@ -82,6 +121,11 @@ impl Numbers<'_> {
         text.counter("completed_total", "Outcomes accepted from the session.", completed);
         text.counter("released_total", "Attempts handed back by the session.", released);
         text.counter("stale_total", "Ends of the session's attempts that came too late.", stale);
+        text.counter(
+            "late_total",
+            "Files and progress of attempts that were refused for coming too late.",
+            late,
+        );
         text.counter("parked_total", "Copies put aside because others had the task.", parked);
         text.counter("handed_over_total", "Copies of long tasks put aside.", handed_over);
         text.counter("refused_total", "Messages that could not be read.", refused);
@@ -134,6 +178,16 @@ mod tests {
             slots: 4,
             running: 3,
             report: Report { succeeded: 7, stale: 1, ..Report::default() },
+            semaphores: vec![Figures {
+                name: "cuda".parse().unwrap(),
+                width: 2,
+                waiting: 3,
+                holding: 2,
+                acquisitions: 9,
+                waited: Duration::from_millis(2500),
+                held: Duration::from_secs(4),
+                runtime: Duration::from_secs(8),
+            }],
             sessions: 2,
             counters: Counters { delivered: 12, ..Counters::default() },
             is_ready: true,
@@ -155,6 +209,12 @@ mod tests {
             "otaman_worker_attempts_total{end=\"succeeded\"} 7",
             "otaman_worker_attempts_total{end=\"stale\"} 1",
             "otaman_worker_delivered_total 12",
+            "otaman_worker_semaphore_width{semaphore=\"cuda\"} 2",
+            "otaman_worker_semaphore_waiting{semaphore=\"cuda\"} 3",
+            "otaman_worker_semaphore_holding{semaphore=\"cuda\"} 2",
+            "otaman_worker_semaphore_acquisitions_total{semaphore=\"cuda\"} 9",
+            "otaman_worker_semaphore_wait_seconds_total{semaphore=\"cuda\"} 2.5",
+            "otaman_worker_semaphore_hold_seconds_total{semaphore=\"cuda\"} 4",
         ] {
             assert_eq!(text.lines().filter(|found| *found == line).count(), 1, "{line}\n{text}");
         }

@@ -11,6 +11,7 @@ use crate::activity::Activity;
 use crate::health::Signs;
 use crate::leaving::Leaving;
 use crate::metrics::Numbers;
+use crate::semaphores::MachineSemaphores;
 
 /// What can be seen of a running worker.
 pub(crate) struct Observed {
@@ -18,6 +19,7 @@ pub(crate) struct Observed {
     pub(crate) queues: Vec<WorkerType>,
     pub(crate) lease: Duration,
     pub(crate) activity: Arc<Activity>,
+    pub(crate) semaphores: Arc<MachineSemaphores>,
     pub(crate) leaving: Arc<Leaving>,
     /// Set once the servers are connected.
     pub(crate) control: OnceLock<Control>,
@@ -32,10 +34,11 @@ impl Observed {
         queues: Vec<WorkerType>,
         lease: Duration,
         activity: Arc<Activity>,
+        semaphores: Arc<MachineSemaphores>,
         leaving: Arc<Leaving>,
     ) -> Self {
         let (control, sessions, vitals) = Default::default();
-        Self { node, queues, lease, activity, leaving, control, sessions, vitals }
+        Self { node, queues, lease, activity, semaphores, leaving, control, sessions, vitals }
     }
 
     /// A session has started.
@@ -67,6 +70,7 @@ impl Observed {
             slots: self.activity.slots(),
             running: self.activity.running(),
             report: self.activity.report(),
+            semaphores: self.semaphores.figures(),
             sessions: self.sessions.load(Ordering::Relaxed),
             counters: self.vitals().as_ref().map_or_else(Counters::default, |vitals| vitals.counters()),
             is_ready: signs.as_ref().is_some_and(|signs| signs.hindrance().is_none()),

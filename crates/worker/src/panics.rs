@@ -9,7 +9,7 @@ use std::sync::{Mutex, Once, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use protocol::{Cause, Failure};
+use otaman::Error;
 
 /// How many panics of other threads are remembered until somebody asks for their place.
 const MAX_ELSEWHERE: usize = 64;
@@ -68,20 +68,18 @@ fn text(payload: &(dyn Any + Send)) -> &str {
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
-/// Runs a part of an operation; a panic becomes a failure.
-fn guard<T>(part: impl FnOnce() -> T) -> Result<T, Failure> {
+/// Runs a part of an operation; a panic becomes an error.
+fn guard<T>(part: impl FnOnce() -> T) -> Result<T, Error> {
     let was_inside = IS_INSIDE.replace(true);
     let result = catch_unwind(AssertUnwindSafe(part));
     IS_INSIDE.set(was_inside);
     result.map_err(|payload| {
         let message = text(&*payload);
-        let mut failure = Failure::new(Cause::Permanent, format!("the operation panicked: {message}"));
-        failure.backtrace = PLACE.take().or_else(|| recall(message));
-        failure
+        Error::of_panic(message, PLACE.take().or_else(|| recall(message)))
     })
 }
 
-/// An operation's future whose panics are failures.
+/// An operation's future whose panics are errors.
 pub(crate) struct Guarded<T>(Option<BoxFuture<'static, T>>);
 
 impl<T> Guarded<T> {
@@ -91,13 +89,13 @@ impl<T> Guarded<T> {
 }
 
 impl<T> Future for Guarded<T> {
-    type Output = Result<T, Failure>;
+    type Output = Result<T, Error>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(future) = &mut self.0 else { return Poll::Pending };
         match guard(|| future.as_mut().poll(context)) {
             Ok(poll) => poll.map(Ok),
-            Err(failure) => Poll::Ready(Err(failure)),
+            Err(error) => Poll::Ready(Err(error)),
         }
     }
 }
@@ -106,21 +104,23 @@ impl<T> Drop for Guarded<T> {
     /// What an operation holds may panic when it is dropped; its result is known by then.
     fn drop(&mut self) {
         if let Some(future) = self.0.take()
-            && let Err(failure) = guard(|| drop(future))
+            && let Err(error) = guard(|| drop(future))
         {
-            tracing::warn!(place = failure.backtrace, "{}, while it was dropped", failure.summary());
+            tracing::warn!(place = error.failure().backtrace, "{error}, while it was dropped");
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::{Cause, Failure};
+
     use super::*;
 
     fn failure(operation: impl Future<Output = ()> + Send + 'static) -> Failure {
         install();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(Guarded::new(Box::pin(operation))).unwrap_err()
+        runtime.block_on(Guarded::new(Box::pin(operation))).unwrap_err().into_failure()
     }
 
     #[test]

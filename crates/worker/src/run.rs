@@ -7,7 +7,8 @@ use std::sync::Arc;
 use backends::broker::{self, TaskConsumer};
 use futures::FutureExt;
 use otaman::{Registry, Resources};
-use protocol::{Session, WorkerType};
+use protocol::error::TwiceError;
+use protocol::{SemaphoreWidths, Session, WorkerType};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,10 @@ use crate::activity::{Activity, Report};
 use crate::colleagues::Colleagues;
 use crate::config::Config;
 use crate::execute::Executor;
+use crate::isolated::{Isolates, Machine};
 use crate::panics;
+use crate::semaphores::{self, MachineSemaphores};
+use crate::shortage::Fitness;
 use crate::slot::Slots;
 
 /// Why a worker did not start, or ended otherwise than by being told to.
@@ -28,6 +32,12 @@ pub enum Error {
     /// Operations need resources that the worker was not given.
     #[error("missing resources, which must be given with Resources::with: {}", Listed(.0))]
     MissingResources(Vec<MissingResource>),
+    /// The configuration gives a semaphore two widths.
+    #[error(transparent)]
+    SemaphoreTwice(#[from] TwiceError),
+    /// A semaphore cannot be had as configured.
+    #[error(transparent)]
+    Semaphore(#[from] semaphores::Error),
     /// Others took the worker's session for dead: what it ran is theirs. It may go on with a new one.
     #[error("the session was taken for dead by others; its tasks go to other workers")]
     SessionLost,
@@ -47,9 +57,10 @@ impl Error {
     pub(crate) fn broker(action: &'static str) -> impl FnOnce(broker::Error) -> Self {
         move |source| match source {
             broker::Error::SessionLost => Self::SessionLost,
-            broker::Error::Closed | broker::Error::Server(_) | broker::Error::Keep { .. } => {
-                Self::Broker { action, source }
-            }
+            broker::Error::Closed
+            | broker::Error::Server(_)
+            | broker::Error::Keep { .. }
+            | broker::Error::Progress { .. } => Self::Broker { action, source },
         }
     }
 }
@@ -88,6 +99,8 @@ pub async fn run(
     session: Session,
     stop: CancellationToken,
 ) -> Result<Report, Error> {
+    let semaphores = Arc::new(semaphores(&config)?);
+    semaphores.agree().await?;
     let activity = Arc::new(Activity::new(config.concurrency));
     let cut = CancellationToken::new();
     let crew = Crew {
@@ -97,12 +110,24 @@ pub async fn run(
         consumer,
         session,
         colleagues: None,
+        fitness: None,
+        semaphores: Arc::clone(&semaphores),
         activity: Arc::clone(&activity),
         stop,
         cut,
     };
-    crew.work().await?;
+    let ended = crew.work().await;
+    for figures in semaphores.figures() {
+        tracing::info!("{figures}");
+    }
+    ended?;
     Ok(activity.report())
+}
+
+/// The semaphores of this machine as configured here.
+pub(crate) fn semaphores(config: &Config) -> Result<MachineSemaphores, TwiceError> {
+    let widths = SemaphoreWidths::new(config.semaphores.iter().cloned())?;
+    Ok(MachineSemaphores::new(widths, config.semaphore_dir.clone()))
 }
 
 /// All that slots need for a session.
@@ -114,6 +139,9 @@ pub(crate) struct Crew {
     pub(crate) session: Session,
     /// Who else may have an operation that is not in the registry.
     pub(crate) colleagues: Option<Colleagues>,
+    /// Sees to it that others get what this machine lacks the means for; absent where there are none.
+    pub(crate) fitness: Option<Arc<Fitness>>,
+    pub(crate) semaphores: Arc<MachineSemaphores>,
     /// Has as many tallies as there are to be slots.
     pub(crate) activity: Arc<Activity>,
     /// Cancelled when nothing more is to be leased; the drain time-out begins.
@@ -125,7 +153,19 @@ pub(crate) struct Crew {
 impl Crew {
     /// Works until stopped.
     pub(crate) async fn work(self) -> Result<(), Error> {
-        let Self { config, registry, resources, consumer, session, colleagues, activity, stop, cut } = self;
+        let Self {
+            config,
+            registry,
+            resources,
+            consumer,
+            session,
+            colleagues,
+            fitness,
+            semaphores,
+            activity,
+            stop,
+            cut,
+        } = self;
         if config.concurrency == 0 {
             return Err(Error::NoSlots);
         }
@@ -133,7 +173,22 @@ impl Crew {
         panics::install();
         let (stop, cut) = (stop.child_token(), cut.child_token());
         let stop_grace = config.stop_grace.0;
-        let executor = Executor { registry, resources, consumer, stop_grace, colleagues };
+        let machine = Machine { semaphores: config.semaphores, semaphore_dir: config.semaphore_dir };
+        let isolates = Arc::new(Isolates::new(machine));
+        let rules = config.rules;
+        let leaving = stop.clone();
+        let executor = Executor {
+            registry,
+            resources,
+            consumer,
+            stop_grace,
+            isolates,
+            colleagues,
+            rules,
+            fitness,
+            semaphores,
+            leaving,
+        };
         let (retry, stopped, cutting) = (config.retry, stop.clone(), cut.clone());
         let slots = Arc::new(Slots { executor, session, retry, activity, stop: stopped, cut: cutting });
         let mut working = JoinSet::new();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use backends::distributed::{self, Distributed, RemoteConsumer};
+use otaman::driver::Rules;
 use otaman::{Registry, Resources};
 use protocol::{DurationText, Session};
 use tokio::net::TcpListener;
@@ -17,11 +18,14 @@ use crate::cli::WorkArgs;
 use crate::config::Config;
 use crate::failed::Failed;
 use crate::leaving::{IdleClock, Leaving, Reason, Schedule, Signals};
+use crate::limits;
 use crate::listen;
 use crate::logging::Voice;
 use crate::observed::Observed;
-use crate::run::check_resources;
+use crate::run::{Error, check_resources, semaphores};
+use crate::semaphores::MachineSemaphores;
 use crate::session::{Ended, Sessions};
+use crate::shortage::Fitness;
 
 /// Pause between a lost session and the next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,6 +36,7 @@ const LAST_WAIT: Duration = Duration::from_millis(500);
 /// Works until the worker leaves.
 pub(crate) fn run(
     args: WorkArgs,
+    rules: Rules,
     voice: Voice,
     registry: Registry,
     resources: Resources,
@@ -39,12 +44,14 @@ pub(crate) fn run(
     let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
     let servers = args.servers.config(&format!("worker on {node}"))?.ok_or(Failed::NoServers)?;
     check_resources(&registry, &resources, &args.queues)?;
+    let config = Config { rules, ..config(&args) };
+    let semaphores = Arc::new(semaphores(&config).map_err(Error::from)?);
     // Signals, health and time-outs on this thread, operations on others: no load of theirs can
     // keep the worker from leaving.
     let control = Builder::new_current_thread().enable_all().build().map_err(Failed::Start)?;
-    let config = config(&args);
+    limits::raise_open_files(config.concurrency);
     let operations = operations_runtime(config.concurrency).map_err(Failed::Start)?;
-    let start = Start { args, voice, node, servers, config, registry, resources };
+    let start = Start { args, voice, node, servers, config, semaphores, registry, resources };
     let result = control.block_on(start.serve(operations.handle().clone()));
     operations.shutdown_timeout(LAST_WAIT);
     // What waits for the servers there must not hold up the end.
@@ -57,13 +64,20 @@ fn operations_runtime(slots: usize) -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Builder::new_multi_thread()
         .worker_threads(slots.clamp(1, cores))
+        // Each slot may have a task on a thread of its own, and tasks may have threads besides.
+        .max_blocking_threads(slots + 512)
         .thread_name("operations")
         .enable_all()
         .build()
 }
 
 fn config(args: &WorkArgs) -> Config {
-    let mut config = Config { drain_timeout: args.drain_timeout, ..Config::default() };
+    let mut config = Config {
+        drain_timeout: args.drain_timeout,
+        semaphores: args.semaphores.clone(),
+        semaphore_dir: args.semaphore_dir.clone(),
+        ..Config::default()
+    };
     if let Some(concurrency) = args.concurrency {
         config.concurrency = concurrency as usize;
     }
@@ -81,18 +95,22 @@ struct Start {
     node: String,
     servers: distributed::Config,
     config: Config,
+    semaphores: Arc<MachineSemaphores>,
     registry: Registry,
     resources: Resources,
 }
 
 impl Start {
     async fn serve(self, operations: Handle) -> Result<(), Failed> {
+        self.semaphores.agree().await.map_err(Error::from)?;
         let started = Instant::now();
         let voice = self.voice;
         let leaving = Arc::new(Leaving::default());
         let activity = Arc::new(Activity::new(self.config.concurrency));
         let (queues, lease) = (self.args.queues.clone(), self.args.lease);
-        let observed = Observed::new(self.node.clone(), queues, lease, activity, Arc::clone(&leaving));
+        let semaphores = Arc::clone(&self.semaphores);
+        let observed =
+            Observed::new(self.node.clone(), queues, lease, activity, semaphores, Arc::clone(&leaving));
         let observed = Arc::new(observed);
         // They end when this returns.
         let mut aside = JoinSet::new();
@@ -106,7 +124,13 @@ impl Start {
         let why = leaving.reason().map_or_else(String::new, |reason| format!(" ({reason})"));
         let time = DurationText(Duration::from_secs(started.elapsed().as_secs()));
         voice.say(format_args!("{name}: ended after {time}{why}: {}", Counted(observed.activity.report())));
-        result
+        for figures in observed.semaphores.figures() {
+            voice.say(format_args!("{name}: {figures}"));
+        }
+        match leaving.reason() {
+            Some(Reason::Unfit(unfit)) => result.and(Err(Failed::Unfit(unfit))),
+            Some(Reason::Signal(_) | Reason::Idle(_) | Reason::MaxRuntime(_)) | None => result,
+        }
     }
 
     /// Starts all that goes on beside the work: signals, time limits, health.
@@ -150,8 +174,10 @@ impl Start {
                 );
             }
         }
+        let fitness = Arc::new(Fitness::new(self.args.max_shortages as usize, Arc::clone(&leaving)));
         let sessions = Sessions {
             distributed,
+            fitness,
             config,
             registry,
             resources: Arc::new(self.resources),

@@ -15,6 +15,7 @@ use crate::failed::Failed;
 use crate::observed::Observed;
 use crate::operations;
 use crate::run::{Crew, Error};
+use crate::shortage::Fitness;
 
 /// How often it is looked whether the session is still ours.
 const LOOK: Duration = Duration::from_secs(1);
@@ -28,6 +29,7 @@ pub(crate) struct Sessions {
     pub(crate) registry: Arc<Registry>,
     pub(crate) resources: Arc<Resources>,
     pub(crate) observed: Arc<Observed>,
+    pub(crate) fitness: Arc<Fitness>,
     /// Where operations run: not where signals are heard and health is told.
     pub(crate) operations: Handle,
 }
@@ -77,6 +79,8 @@ impl Sessions {
             consumer: Arc::clone(&consumer) as _,
             colleagues: Some(Colleagues::new(self.distributed.control(), session.clone())),
             session,
+            fitness: Some(Arc::clone(&self.fitness)),
+            semaphores: Arc::clone(&self.observed.semaphores),
             activity: Arc::clone(&self.observed.activity),
             stop: stop.clone(),
             cut: cut.clone(),

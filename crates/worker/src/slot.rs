@@ -13,6 +13,7 @@ use crate::execute::{Ended, Executor};
 use crate::pending::{Pending, Telling, size};
 use crate::run::Error;
 use crate::settle::{Settlement, settle};
+use crate::shortage;
 
 /// How many tasks a slot runs before it lets others run. Quick operations never wait for anything,
 /// so the scheduler would otherwise not get a turn.
@@ -66,12 +67,24 @@ impl Slots {
             tally.begin();
             let ended = pending.beside(self.executor.execute(&delivery, cut.as_mut())).await;
             tally.pause();
+            let is_short = ended.result.as_ref().is_err_and(|failure| failure.is_shortage);
             pending.add(self.report(delivery, ended));
+            if is_short {
+                pending.beside(self.rest()).await;
+            }
             if turn % TURNS == 0 {
                 tokio::task::yield_now().await;
             }
         }
         Ok(())
+    }
+
+    /// Gives the machine time to get over a shortage.
+    async fn rest(&self) {
+        tokio::select! {
+            () = tokio::time::sleep(shortage::PAUSE) => {}
+            () = self.stop.cancelled() => {}
+        }
     }
 
     fn report(&self, delivery: Delivery, ended: Ended) -> Telling<'_> {

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a test that measures tells its figures")]
 
 mod acknowledgements;
+mod causes;
 mod control;
 mod coordinators;
 mod crash_points;
@@ -11,6 +12,7 @@ mod kills;
 mod leaving;
 mod passwords;
 mod rollback;
+mod semaphores;
 mod servers;
 mod sessions;
 mod sharing;

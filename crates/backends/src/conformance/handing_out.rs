@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use protocol::{Ending, WorkerType};
+use protocol::{Cause, Ending, WorkerType};
 
 use super::behaviour::{Behaviour, behaviours};
 use super::fixture::BrokerFixture;
 use super::making::{Scene, fresh_execution};
-use crate::broker::Settled;
+use crate::broker::{Error, MAX_PROGRESS_BYTES, Settled};
 
 /// How tasks are handed out and taken back.
 pub const HANDING_OUT: &[Behaviour<dyn BrokerFixture>] = behaviours![
@@ -27,6 +27,8 @@ pub const HANDING_OUT: &[Behaviour<dyn BrokerFixture>] = behaviours![
     withdrawing_leaves_other_executions_alone,
     a_withdrawn_task_can_be_published_again,
     a_kept_file_can_be_read_under_its_url,
+    progress_is_remembered_until_the_task_ends,
+    who_has_lost_a_lease_is_told_so,
 ];
 
 async fn a_published_task_is_leased_completed_and_told_once(fixture: Arc<dyn BrokerFixture>) {
@@ -96,8 +98,8 @@ async fn all_idle_workers_get_a_task_at_once(fixture: Arc<dyn BrokerFixture>) {
     assert!(begun.elapsed() < workers_wake_within(&scene), "{:?}", begun.elapsed());
 }
 
-fn workers_wake_within(scene: &Scene) -> std::time::Duration {
-    scene.fixture.patience().min(std::time::Duration::from_secs(5))
+fn workers_wake_within(scene: &Scene) -> Duration {
+    scene.fixture.patience().min(Duration::from_secs(5))
 }
 
 async fn a_dropped_lease_leases_nothing(fixture: Arc<dyn BrokerFixture>) {
@@ -194,6 +196,48 @@ async fn a_withdrawn_task_can_be_published_again(fixture: Arc<dyn BrokerFixture>
     let delivery = worker.lease().await;
     assert_eq!(worker.complete(delivery.lease).await, Settled::Accepted);
     assert_eq!(scene.outcomes(1).await[0].task, ids[0]);
+}
+
+async fn progress_is_remembered_until_the_task_ends(fixture: Arc<dyn BrokerFixture>) {
+    let scene = Scene::new(fixture).await;
+    let worker = scene.worker().await;
+    scene.publish(0..1).await;
+    let first = worker.lease().await;
+    let (execution, task) = (&scene.execution, first.lease.task);
+    let saved = || async { worker.consumer.saved_progress(execution, task).await.expect("it can be read") };
+    assert_eq!(saved().await, None);
+    for progress in ["half", "more"] {
+        let settled = worker.consumer.save_progress(execution, first.lease, progress.into()).await;
+        assert_eq!(settled.expect("it can be saved"), Settled::Accepted);
+        assert_eq!(saved().await.as_deref(), Some(progress.as_bytes()));
+    }
+    assert_eq!(worker.retry(first.lease, Cause::Transient, Duration::ZERO).await, Settled::Accepted);
+    let second = worker.lease().await;
+    assert_eq!(saved().await.as_deref(), Some(b"more".as_slice()), "it is there for the next attempt");
+    assert_eq!(worker.complete(second.lease).await, Settled::Accepted);
+    assert_eq!(saved().await, None, "it is forgotten");
+    let large = vec![0; MAX_PROGRESS_BYTES + 1];
+    let refused = worker.consumer.save_progress(execution, second.lease, large.into()).await;
+    assert!(matches!(refused, Err(Error::Progress { .. })), "{refused:?}");
+}
+
+async fn who_has_lost_a_lease_is_told_so(fixture: Arc<dyn BrokerFixture>) {
+    let scene = Scene::new(fixture).await;
+    let worker = &scene.worker().await;
+    scene.publish(0..1).await;
+    let first = worker.lease().await;
+    let execution = &scene.execution;
+    let holds = |lease| async move { worker.consumer.holds(execution, lease).await.expect("it is answered") };
+    assert!(holds(first.lease).await);
+    assert_eq!(worker.retry(first.lease, Cause::Transient, Duration::ZERO).await, Settled::Accepted);
+    let second = worker.lease().await;
+    let (first, second) = (first.lease, second.lease);
+    assert!(!holds(first).await);
+    let settled = worker.consumer.save_progress(execution, first, "late".into()).await;
+    assert_eq!(settled.expect("it is answered"), Settled::Stale);
+    assert!(holds(second).await);
+    assert_eq!(worker.complete(second).await, Settled::Accepted);
+    assert!(!holds(second).await);
 }
 
 async fn a_kept_file_can_be_read_under_its_url(fixture: Arc<dyn BrokerFixture>) {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use protocol::{Cause, Lease, Outcome, SessionId, Spent, Token};
+use protocol::{
+    Cause, Lease, OnOutOfMemory, Outcome, RetryPolicy, SessionId, Spent, Task, Token, WorkerType,
+};
 
 use super::behaviour::{Behaviour, behaviours};
 use super::fixture::BrokerFixture;
@@ -14,6 +16,7 @@ use crate::broker::Settled;
 pub const RETRIES: &[Behaviour<dyn BrokerFixture>] = behaviours![
     a_retry_comes_back_with_the_next_attempt_and_its_evidence,
     a_retry_comes_back_only_after_its_delay,
+    out_of_memory_moves_a_task_to_the_workers_that_its_policy_names,
     a_delayed_task_keeps_no_worker_from_others,
     an_earlier_retry_overtakes_a_later_one,
     causes_are_charged_apart,
@@ -55,6 +58,36 @@ async fn a_retry_comes_back_only_after_its_delay(fixture: Arc<dyn BrokerFixture>
     assert_eq!(second.lease.token.attempt, 2);
     assert_eq!(worker.complete(second.lease).await, Settled::Accepted);
     assert_eq!(scene.outcomes(1).await[0].attempt, 2);
+}
+
+async fn out_of_memory_moves_a_task_to_the_workers_that_its_policy_names(fixture: Arc<dyn BrokerFixture>) {
+    let scene = Scene::new(fixture).await;
+    let large: WorkerType = format!("{}-large", scene.worker_type).parse().expect("it is a name");
+    let small_worker = scene.worker().await;
+    let large_worker = scene.worker_of(vec![large.clone()]).await;
+    let on_out_of_memory = Some(OnOutOfMemory { worker_type: large });
+    let retry = RetryPolicy { on_out_of_memory, ..RetryPolicy::default() };
+    let task = Task { retry: Some(Box::new(retry)), ..scene.task(0) };
+    scene.producer.publish(vec![Arc::new(task.clone())]).await.expect("the broker is open");
+    for after in [Duration::ZERO, SHORT] {
+        // Other causes leave it where it is.
+        let lease = small_worker.lease().await.lease;
+        assert_eq!(small_worker.retry(lease, Cause::Transient, after).await, Settled::Accepted);
+    }
+    let lease = small_worker.lease().await.lease;
+    assert_eq!(small_worker.retry(lease, Cause::OutOfMemory, SHORT).await, Settled::Accepted);
+    let moved = large_worker.lease().await;
+    assert_eq!((moved.task.id, moved.spent.out_of_memory, moved.spent.transient), (task.id, 1, 2));
+    assert_eq!(moved.task.arguments, task.arguments);
+    // It stays there.
+    for after in [Duration::ZERO, SHORT] {
+        let lease = if after.is_zero() { moved.lease } else { large_worker.lease().await.lease };
+        assert_eq!(large_worker.retry(lease, Cause::Transient, after).await, Settled::Accepted);
+    }
+    let last = large_worker.lease().await;
+    small_worker.leases_nothing().await;
+    assert_eq!(large_worker.complete(last.lease).await, Settled::Accepted);
+    assert_eq!(scene.outcomes(1).await[0].attempt, 6);
 }
 
 async fn a_delayed_task_keeps_no_worker_from_others(fixture: Arc<dyn BrokerFixture>) {

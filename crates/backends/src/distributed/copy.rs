@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::error::EnvelopeError;
-use protocol::{Envelope, ExecutionId, Outcomes, RetryPolicy, Task, TaskId};
+use protocol::{Envelope, ExecutionId, Outcomes, RetryPolicy, Task, TaskId, WorkerType};
 use serde_bytes::ByteBuf;
 
 use super::blobs::{self, Blobs};
@@ -88,6 +88,13 @@ impl Copies {
                 .into()
         });
         Ok(Copy { execution: execution.clone(), task, incarnation, parks: 0, body: body.into(), signature })
+    }
+
+    /// The copy for other workers: another queue, and hence another signature.
+    pub(super) async fn moved(&self, copy: &Copy, worker_type: WorkerType) -> Result<Copy, MakeError> {
+        let task = Arc::new((*copy.task).clone().on(worker_type));
+        let moved = self.make(&copy.execution, copy.incarnation, task).await?;
+        Ok(Copy { parks: copy.parks, ..moved })
     }
 
     /// Reads and checks what came from a queue of tasks.

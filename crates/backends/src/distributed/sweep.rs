@@ -171,15 +171,15 @@ async fn missing(core: &Core, late: &[Arc<Task>]) -> Result<HashMap<TaskId, Foun
         // All of its copies wait.
         return Ok(HashMap::new());
     }
-    let kinds: HashSet<&WorkerType> = late.iter().map(|task| &task.worker_type).collect();
+    let kinds: HashSet<&WorkerType> = late.iter().flat_map(|task| task.worker_types()).collect();
     let mut empty = HashSet::new();
     for kind in kinds {
         if rabbit.count(&copies.names.tasks(kind)).await?.is_none_or(|count| count.ready == 0) {
             empty.insert(kind);
         }
     }
-    let ids: Vec<TaskId> =
-        late.iter().filter(|task| empty.contains(&task.worker_type)).map(|task| task.id).collect();
+    let is_nowhere = |task: &&Arc<Task>| task.worker_types().all(|kind| empty.contains(kind));
+    let ids: Vec<TaskId> = late.iter().filter(is_nowhere).map(|task| task.id).collect();
     if ids.is_empty() {
         return Ok(HashMap::new());
     }

@@ -30,6 +30,8 @@ pub struct Counters {
     pub released: u64,
     /// Ends that counted for nothing because the lease had been lost.
     pub stale: u64,
+    /// Files and progress of attempts that were refused because the lease had been lost.
+    pub late: u64,
     /// Copies put aside because another session had the task.
     pub parked: u64,
     /// Copies of long tasks put aside so that no delivery is held for long.

@@ -21,6 +21,9 @@ const MAX_TASKS: usize = 256;
 /// Most bytes of outcomes or histories in one call; one alone may be longer.
 const MAX_BYTES: usize = 1 << 20;
 
+/// How long it is remembered how far a task was that nobody runs.
+pub const PROGRESS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+
 /// Asks Redis who may run what. A cheap handle.
 ///
 /// Questions of any number are cut into calls that Redis answers in a millisecond or so; one after
@@ -136,6 +139,53 @@ impl Arbiter {
         let args = [session.as_slice(), &attempt, &lost, release.history];
         let answer = self.call(script, &keys, &args).await?;
         Reader(answer).released().map_err(|why| self.unreadable(script, why))
+    }
+
+    /// Whether the session still has a lease; and if it has, remembers how far the task is, for
+    /// [`PROGRESS_KEPT`] unless it is forgotten.
+    ///
+    /// # Errors
+    /// If Redis does not answer.
+    pub async fn progress(
+        &self,
+        session: SessionId,
+        held: &Held<'_>,
+        progress: Option<&[u8]>,
+    ) -> Result<Assertion, Error> {
+        let script = &self.scripts.progress;
+        let mut keys = vec![self.keys.tombstones.clone(), self.keys.record(held.execution, held.task)];
+        keys.extend(progress.map(|_| self.keys.progress(held.execution, held.task)));
+        let seconds = PROGRESS_KEPT.as_secs().to_string();
+        let (session, attempt) = (session_bytes(session), held.attempt.to_be_bytes());
+        let args = [session.as_slice(), &attempt, seconds.as_bytes(), progress.unwrap_or_default()];
+        let answer = self.call(script, &keys, &args).await?;
+        Reader(answer).assertion().map_err(|why| self.unreadable(script, why))
+    }
+
+    /// How far a task was when that was last remembered.
+    ///
+    /// # Errors
+    /// If Redis does not answer.
+    pub async fn saved_progress(
+        &self,
+        execution: &ExecutionId,
+        task: TaskId,
+    ) -> Result<Option<Bytes>, Error> {
+        let mut get = ::redis::cmd("GET");
+        get.arg(self.keys.progress(execution, task));
+        let saved: Option<Vec<u8>> = self.redis.run(&get).await?;
+        Ok(saved.map(Bytes::from))
+    }
+
+    /// Forgets how far a task was.
+    ///
+    /// # Errors
+    /// If Redis does not answer.
+    pub async fn forget_progress(&self, execution: &ExecutionId, task: TaskId) -> Result<(), Error> {
+        let mut delete = ::redis::cmd("DEL");
+        delete.arg(self.keys.progress(execution, task));
+        let _deleted: u64 = self.redis.run(&delete).await?;
+        Ok(())
     }
 
     /// Takes back, after Redis lost writes, what the session holds; never from a live session.

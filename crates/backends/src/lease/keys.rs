@@ -58,6 +58,11 @@ impl Keys {
         bytes
     }
 
+    /// How far a task is.
+    pub(super) fn progress(&self, execution: &ExecutionId, task: TaskId) -> Vec<u8> {
+        format!("{}:p:{execution}:{task}", self.tag).into_bytes()
+    }
+
     /// The flags of an execution.
     pub(super) fn flags(&self, execution: &ExecutionId) -> Vec<u8> {
         format!("{}:x:{execution}", self.tag).into_bytes()

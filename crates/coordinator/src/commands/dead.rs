@@ -58,7 +58,7 @@ pub(crate) fn run(
 }
 
 /// All executions that have dead tasks, with these; newest first.
-fn with_dead(backend: &Backend) -> Result<Vec<View>, Stop> {
+pub(super) fn with_dead(backend: &Backend) -> Result<Vec<View>, Stop> {
     let briefs = backend.block_on(backend.store().list())?;
     let has_dead = |brief: &&View| brief.record.counts.failed > 0;
     briefs.iter().filter(has_dead).map(|brief| backend.view(&brief.record.id)).collect()

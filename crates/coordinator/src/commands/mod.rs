@@ -3,6 +3,7 @@
 mod again;
 mod announced;
 mod backend;
+pub(crate) mod bundle;
 pub(crate) mod cancel;
 mod catalog;
 pub(crate) mod dead;

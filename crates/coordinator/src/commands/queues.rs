@@ -101,10 +101,11 @@ pub(super) fn named(spec: &str) -> BTreeSet<WorkerType> {
     fn look(spec: &Json, found: &mut BTreeSet<WorkerType>) {
         match spec {
             Json::Object(fields) => {
-                if let Some(Json::String(name)) = fields.get("@worker_type") {
-                    // With a variable in it, it is no name.
-                    found.extend(name.parse().ok());
-                }
+                let larger = fields.get("on_out_of_memory").and_then(|on| on.get("worker_type"));
+                let names =
+                    [fields.get("@worker_type"), larger].into_iter().flatten().filter_map(Json::as_str);
+                // With a variable in it, it is no name.
+                found.extend(names.filter_map(|name| name.parse().ok()));
                 fields.values().for_each(|value| look(value, found));
             }
             Json::Array(items) => items.iter().for_each(|item| look(item, found)),
@@ -154,8 +155,9 @@ mod tests {
 
     #[test]
     fn worker_types_are_found_at_any_depth_of_a_spec() {
-        let spec = r#"{"stages": [{"@worker_type": "gpu"}, {"do": {"@worker_type": "${kind}"}}]}"#;
-        assert_eq!(named(spec), BTreeSet::from(["gpu".parse().unwrap()]));
+        let spec = r#"{"stages": [{"@worker_type": "gpu"}, {"do": {"@worker_type": "${kind}",
+            "@retry": {"on_out_of_memory": {"worker_type": "gpu-large"}}}}]}"#;
+        assert_eq!(named(spec), ["gpu", "gpu-large"].map(|name| name.parse().unwrap()).into());
         assert!(named("not JSON").is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! Running one task: attempts until one succeeds or the budget is spent.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,9 +17,11 @@ use crate::entry::OperationEntry;
 use crate::error::Error;
 use crate::inline::reporter::Reports;
 use crate::inline::run::Ran;
+use crate::inline::semaphores::LocalSemaphores;
 use crate::registry::Registry;
 use crate::resources::Resources;
 use crate::running::panic_text;
+use crate::semaphores::Semaphores;
 
 /// What tasks run with.
 pub(crate) struct Attempts {
@@ -26,6 +29,7 @@ pub(crate) struct Attempts {
     pub(crate) resources: Arc<Resources>,
     pub(crate) execution: ExecutionId,
     pub(crate) files: Option<PathBuf>,
+    pub(crate) semaphores: Arc<LocalSemaphores>,
 }
 
 impl Attempts {
@@ -101,6 +105,11 @@ impl Attempts {
         attempt: u32,
         reports: &Arc<Reports>,
     ) -> Result<Value, Error> {
+        // Nothing else runs that could have them, so all that this can do is fail.
+        let mut permits = Vec::with_capacity(task.semaphores.len());
+        for name in task.semaphores.iter().collect::<BTreeSet<_>>() {
+            permits.push(self.semaphores.acquire(name, 0).await?);
+        }
         let cancellation = CancellationToken::new();
         // What still runs after its limit hears that it should stop.
         let _cancelled_at_the_end = cancellation.clone().drop_guard();
@@ -111,6 +120,8 @@ impl Attempts {
             cancellation,
             resources: Arc::clone(&self.resources),
             reporter: Arc::clone(reports) as _,
+            semaphores: Arc::clone(&self.semaphores) as _,
+            permits,
         });
         let work = AssertUnwindSafe(operation.run(task.arguments.clone(), context)).catch_unwind();
         let ended = match task.runtime_limit {
@@ -120,9 +131,7 @@ impl Attempts {
                 Err(_) => return Err(timed_out(limit)),
             },
         };
-        ended.unwrap_or_else(|panic| {
-            Err(Error::permanent(format!("the operation panicked: {}", panic_text(&*panic))))
-        })
+        ended.unwrap_or_else(|panic| Err(Error::of_panic(panic_text(&*panic), None)))
     }
 }
 

@@ -6,6 +6,7 @@ mod frame;
 mod reporter;
 mod run;
 mod runner;
+pub(crate) mod semaphores;
 
 pub use run::{Ran, Run};
 pub use runner::Runner;

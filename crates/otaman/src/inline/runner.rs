@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use protocol::{FlowId, TaskId, Value};
+use protocol::{FlowId, SemaphoreWidth, SemaphoreWidths, TaskId, Value};
 use serde::de::DeserializeOwned;
 
 use crate::driver::{Item, Node, NodeId, Settlement};
@@ -13,6 +13,7 @@ use crate::flow::FlowSchema;
 use crate::inline::attempts::Attempts;
 use crate::inline::frame::{Frame, Next};
 use crate::inline::run::{Ran, Run};
+use crate::inline::semaphores::LocalSemaphores;
 use crate::operation::{IntoCall, Operation};
 use crate::registry::Registry;
 use crate::resources::Resources;
@@ -39,6 +40,7 @@ impl Runner {
             resources: Arc::default(),
             execution: "inline".parse().expect("it keeps to the grammar"),
             files: None,
+            semaphores: Arc::default(),
         };
         Self { attempts, resolver: Arc::new(NoTargets) }
     }
@@ -48,6 +50,17 @@ impl Runner {
     pub fn with_resources(mut self, resources: Resources) -> Self {
         self.attempts.resources = Arc::new(resources);
         self
+    }
+
+    /// Gives operations these semaphores, each written as `disk=2`, besides the stock ones, which have
+    /// one place each.
+    ///
+    /// # Errors
+    /// If one is not written so, or is given twice.
+    pub fn with_semaphores<'a>(mut self, widths: impl IntoIterator<Item = &'a str>) -> Result<Self, Error> {
+        let widths = widths.into_iter().map(str::parse).collect::<Result<Vec<SemaphoreWidth>, _>>()?;
+        self.attempts.semaphores = Arc::new(LocalSemaphores::new(SemaphoreWidths::new(widths)?));
+        Ok(self)
     }
 
     /// Resolves the targets that flows have among their arguments.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use protocol::{DurationText, ExitCodes, RetryPolicy, WorkerType};
+use protocol::{
+    BytesText, DurationText, ExitCodes, Isolation, OnOutOfMemory, RetryPolicy, SemaphoreName, WorkerType,
+};
 use serde_json::{Map, Value as Json, json};
 
 use crate::spec::checker::{Checker, Complaint, Leniency};
@@ -10,7 +12,11 @@ use crate::spec::describe::quoted;
 use crate::spec::path::{Focus, Segment};
 
 /// The keys, all of which only tasks have.
-pub(crate) const KEYS: [&str; 4] = ["@worker_type", "@runtime_limit", "@retry", "@key"];
+pub(crate) const KEYS: [&str; 7] =
+    ["@worker_type", "@runtime_limit", "@retry", "@key", "@isolation", "@memory_limit", "@semaphores"];
+
+/// Delays of `@retry`.
+const DELAYS: [&str; 4] = ["initial_delay", "max_delay", "timeout_delay", "out_of_memory_delay"];
 
 /// Task options, read; what is absent stays as the operation has it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,7 +25,12 @@ pub(crate) struct TaskOptions {
     pub(crate) runtime_limit: Option<Duration>,
     /// The fields of `@retry`, checked.
     retry: Option<Map<String, Json>>,
+    on_out_of_memory: Option<OnOutOfMemory>,
     pub(crate) key: Option<String>,
+    pub(crate) isolation: Option<Isolation>,
+    /// In bytes.
+    pub(crate) memory_limit: Option<u64>,
+    pub(crate) semaphores: Vec<SemaphoreName>,
 }
 
 /// JSON Schema of an object with only the task options.
@@ -32,6 +43,16 @@ pub(crate) fn schema() -> Json {
             "@worker_type": {"type": "string", "description": "Which workers run the task, such as \"gpu\"."},
             "@runtime_limit": delay("the longest that one attempt may take"),
             "@key": {"type": "string", "minLength": 1, "description": "Identifies the task instead of its content."},
+            "@isolation": {"type": "string", "enum": Isolation::ALL.map(Isolation::as_str),
+                "description": "What the task shares with its worker: \"none\" (its threads), \"thread\" (a thread of its own), \"process\" (a process of its own)."},
+            "@memory_limit": {"type": "string",
+                "description": "The most memory that one attempt may take, such as \"2GiB\"; it then has a process of its own."},
+            "@semaphores": {
+                "type": "array",
+                "items": {"type": "string"},
+                "uniqueItems": true,
+                "description": "Semaphores of which an attempt holds a place each while it runs, such as [\"cuda\"]."
+            },
             "@retry": {
                 "type": "object",
                 "description": "How failed attempts are tried again; what is left out stays as the operation has it.",
@@ -43,6 +64,17 @@ pub(crate) fn schema() -> Json {
                     "initial_delay": delay("the longest delay before the second attempt"),
                     "multiplier": {"type": "number", "minimum": 1, "description": "Growth of the delay with each attempt."},
                     "max_delay": delay("no delay between attempts is longer"),
+                    "timeout_delay": delay("takes the place of initial_delay after a timeout"),
+                    "out_of_memory_delay": delay("takes the place of initial_delay after an attempt that ran out of memory"),
+                    "on_out_of_memory": {
+                        "type": "object",
+                        "description": "Where the task goes after an attempt that ran out of memory.",
+                        "properties": {
+                            "worker_type": {"type": "string", "description": "Which workers run it from then on, such as \"cpu-large\"."}
+                        },
+                        "required": ["worker_type"],
+                        "additionalProperties": false
+                    },
                     "transient_exit_codes": {
                         "description": "Exit codes after which another attempt is made: a list of numbers, or \"all\".",
                         "anyOf": [
@@ -68,34 +100,61 @@ impl TaskOptions {
         if !complaints.is_empty() {
             return Err(complaints);
         }
-        let mut complain = |path: &[&str], message: String| {
-            let path = path.iter().map(|key| Segment::from(*key)).collect();
+        let mut complain = |path: Vec<Segment>, message: String| {
             complaints.push(Complaint::new(path, Focus::Value, message));
         };
         let text = |name: &str| options.get(name).and_then(Json::as_str);
         let mut read = Self { key: text("@key").map(str::to_owned), ..Self::default() };
-        match text("@worker_type").map(str::parse).transpose() {
+        match text("@worker_type").map(worker_type).transpose() {
             Ok(worker_type) => read.worker_type = worker_type,
-            Err(_) => complain(
-                &["@worker_type"],
-                format!(
-                    "{} is not a worker type; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
-                    quoted(text("@worker_type").unwrap_or_default())
-                ),
-            ),
+            Err(message) => complain(vec!["@worker_type".into()], message),
         }
         match text("@runtime_limit").map(duration).transpose() {
             Ok(Some(Duration::ZERO)) => complain(
-                &["@runtime_limit"],
+                vec!["@runtime_limit".into()],
                 "a limit of 0 lets no attempt finish; leave it out for none".into(),
             ),
             Ok(limit) => read.runtime_limit = limit,
-            Err(message) => complain(&["@runtime_limit"], message),
+            Err(message) => complain(vec!["@runtime_limit".into()], message),
+        }
+        let semaphores = options.get("@semaphores").and_then(Json::as_array).into_iter().flatten();
+        for (index, name) in semaphores.filter_map(Json::as_str).enumerate() {
+            match name.parse() {
+                Ok(name) => read.semaphores.push(name),
+                Err(_) => complain(
+                    vec!["@semaphores".into(), Segment::Index(index)],
+                    format!(
+                        "{} is not a semaphore; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
+                        quoted(name)
+                    ),
+                ),
+            }
+        }
+        // The schema knows the words.
+        read.isolation = text("@isolation").and_then(|word| word.parse().ok());
+        match text("@memory_limit").map(str::parse::<BytesText>).transpose() {
+            Ok(Some(BytesText(0))) => {
+                complain(
+                    vec!["@memory_limit".into()],
+                    "no attempt can run in 0 bytes; leave it out for no limit".into(),
+                );
+            }
+            Ok(limit) => read.memory_limit = limit.map(|BytesText(bytes)| bytes),
+            Err(error) => complain(vec!["@memory_limit".into()], error.to_string()),
         }
         if let Some(Json::Object(retry)) = options.get("@retry") {
-            for name in ["initial_delay", "max_delay"] {
+            for name in DELAYS {
                 if let Some(Err(message)) = retry.get(name).and_then(Json::as_str).map(duration) {
-                    complain(&["@retry", name], message);
+                    complain(vec!["@retry".into(), name.into()], message);
+                }
+            }
+            let larger = retry.get("on_out_of_memory").and_then(|on| on["worker_type"].as_str());
+            match larger.map(worker_type).transpose() {
+                Ok(larger) => {
+                    read.on_out_of_memory = larger.map(|worker_type| OnOutOfMemory { worker_type });
+                }
+                Err(message) => {
+                    complain(vec!["@retry".into(), "on_out_of_memory".into(), "worker_type".into()], message);
                 }
             }
             read.retry = Some(retry.clone());
@@ -117,6 +176,9 @@ impl TaskOptions {
         policy.initial_delay = delay("initial_delay").unwrap_or(policy.initial_delay);
         policy.multiplier = retry.get("multiplier").and_then(Json::as_f64).unwrap_or(policy.multiplier);
         policy.max_delay = delay("max_delay").unwrap_or(policy.max_delay);
+        policy.timeout_delay = delay("timeout_delay").or(policy.timeout_delay);
+        policy.out_of_memory_delay = delay("out_of_memory_delay").or(policy.out_of_memory_delay);
+        policy.on_out_of_memory = self.on_out_of_memory.clone().or(policy.on_out_of_memory);
         match retry.get("transient_exit_codes") {
             Some(Json::Array(codes)) => {
                 let codes = codes.iter().filter_map(|code| i32::try_from(code.as_i64()?).ok());
@@ -127,6 +189,12 @@ impl TaskOptions {
         }
         Some(policy)
     }
+}
+
+fn worker_type(text: &str) -> Result<WorkerType, String> {
+    text.parse().map_err(|_| {
+        format!("{} is not a worker type; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -", quoted(text))
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

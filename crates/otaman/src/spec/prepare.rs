@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use protocol::{OperationName, RetryPolicy, Task, WorkerType};
+use protocol::{Isolation, OperationName, RetryPolicy, SemaphoreName, Task, WorkerType};
 use semver::Version;
 use serde_json::{Map, Value as Json};
 
@@ -27,6 +27,9 @@ struct PreparedTask {
     worker_type: WorkerType,
     runtime_limit: Option<std::time::Duration>,
     retry: Option<Box<RetryPolicy>>,
+    isolation: Isolation,
+    memory_limit: Option<u64>,
+    semaphores: Vec<SemaphoreName>,
     key: Option<TextMold>,
     arguments: Mold,
 }
@@ -49,6 +52,9 @@ impl PreparedTask {
             worker_type: options.worker_type.clone().unwrap_or_else(|| info.worker_type.clone()),
             runtime_limit: options.runtime_limit.or(info.runtime_limit),
             retry: options.retry(info.retry.as_ref()).map(Box::new),
+            isolation: options.isolation.unwrap_or(info.isolation),
+            memory_limit: options.memory_limit.or(info.memory_limit),
+            semaphores: options.semaphores.clone(),
             key: options.key.as_deref().map(|key| TextMold::new(key, filling)),
             arguments: Mold::new(arguments, &guide, filling)?,
         })
@@ -60,6 +66,9 @@ impl PreparedTask {
         task.worker_type = self.worker_type.clone();
         task.runtime_limit = self.runtime_limit;
         task.retry = self.retry.clone();
+        task.isolation = self.isolation;
+        task.memory_limit = self.memory_limit;
+        task.semaphores = self.semaphores.clone();
         match &self.key {
             Some(key) => Ok(task.with_key(&key.cast(variables)?)),
             None => Ok(task),

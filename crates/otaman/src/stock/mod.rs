@@ -8,6 +8,8 @@ mod stages;
 #[cfg(test)]
 mod testing;
 
+#[doc(hidden)]
+pub use command::kill_all as kill_commands;
 pub use command::{Command, Finished, KeptFile};
 pub use echo::Echo;
 pub use map_flow::{MapFlow, Over, Range};

@@ -13,6 +13,7 @@ use crate::context::{Context, ContextParts, Reporter};
 use crate::error::Error;
 use crate::flow::FlowSchema;
 use crate::handle::Settlement;
+use crate::inline::semaphores::LocalSemaphores;
 use crate::resources::Resources;
 use crate::running::{Item, Node, Pull, RunningFlow, Step};
 use crate::target::{Resolve, Target};
@@ -50,6 +51,8 @@ impl Recorder {
             cancellation: self.cancellation.clone(),
             resources: Arc::new(Resources::new()),
             reporter: Arc::clone(&self.reports) as Arc<dyn Reporter>,
+            semaphores: Arc::new(LocalSemaphores::default()),
+            permits: Vec::new(),
         })
     }
 
@@ -60,6 +63,18 @@ impl Recorder {
 }
 
 impl Reporter for Reports {
+    fn holds_lease(&self) -> BoxFuture<'_, Result<bool, Error>> {
+        async { Ok(true) }.boxed()
+    }
+
+    fn save_progress(&self, _: Value) -> BoxFuture<'_, Result<(), Error>> {
+        async { Ok(()) }.boxed()
+    }
+
+    fn saved_progress(&self) -> BoxFuture<'_, Result<Option<Value>, Error>> {
+        async { Ok(None) }.boxed()
+    }
+
     fn progress(&self, _: u64, _: u64) {}
 
     fn log(&self, line: &str) {

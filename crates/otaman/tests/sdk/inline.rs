@@ -188,6 +188,37 @@ async fn without_a_directory_files_stay_where_they_are() {
 }
 
 #[operation]
+async fn read_two(context: &Context, semaphore: String) -> Result<u32> {
+    let first = context.semaphore(&semaphore).await?;
+    assert_eq!(first.semaphore().as_str(), semaphore);
+    let name = semaphore.clone();
+    let second = context.blocking(move |context| context.semaphore_blocking(&name)).await?;
+    drop((first, second));
+    Ok(2)
+}
+
+#[tokio::test]
+async fn operations_have_semaphores() {
+    let runner = runner().with_semaphores(["disk=2"]).unwrap();
+    let read = |semaphore: &str| ReadTwo { semaphore: semaphore.to_owned() };
+    assert_eq!(runner.run_task(read("disk")).await.result.unwrap(), 2);
+    let ran = runner.run_task(read("disk").call().semaphores(["read", "cpu"])).await;
+    let names: Vec<&str> = ran.tasks[0].task.semaphores.iter().map(|name| name.as_str()).collect();
+    assert_eq!((names, ran.result.unwrap()), (vec!["read", "cpu"], 2));
+    let unknown = "unknown semaphore disc; there are cpu, cuda, disk, read, tensorrt, write; \
+                   add it with Runner::with_semaphores";
+    for call in [read("disc").call(), read("disk").call().semaphores(["disc"])] {
+        let error = runner.run_task(call).await.result.unwrap_err();
+        assert!(error.to_string().contains(unknown), "{error}");
+    }
+    let error = runner.run_task(read("cuda").call().semaphores(["cuda"])).await.result.unwrap_err();
+    assert!(error.to_string().contains("the only place of semaphore cuda"), "{error}");
+    for wrong in [["disk"], ["disk=0"]] {
+        assert!(self::runner().with_semaphores(wrong).is_err());
+    }
+}
+
+#[operation]
 async fn count_calls(calls: Resource<AtomicU32>) -> Result<u32> {
     Ok(calls.fetch_add(1, Ordering::Relaxed))
 }

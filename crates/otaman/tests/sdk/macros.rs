@@ -34,7 +34,10 @@ pub mod documented {
             max_timeouts = 1,
             max_losses = 7,
             max_out_of_memory = 4,
-            transient_exit_codes(75, 1)
+            transient_exit_codes(75, 1),
+            timeout_delay = "2s",
+            out_of_memory_delay = "3s",
+            on_out_of_memory(worker_type = "gpu-large")
         ),
         requires("fetch@^1.2"),
         spec_versions = "<=0.0.2"
@@ -92,7 +95,10 @@ fn the_descriptor_says_what_the_attribute_and_the_docs_say() {
         initial_delay: Duration::from_millis(1500),
         multiplier: 3.0,
         max_delay: Duration::from_secs(60),
+        timeout_delay: Some(Duration::from_secs(2)),
+        out_of_memory_delay: Some(Duration::from_secs(3)),
         transient_exit_codes: protocol::ExitCodes::Only(vec![75, 1]),
+        on_out_of_memory: Some(protocol::OnOutOfMemory { worker_type: "gpu-large".parse().unwrap() }),
     };
     assert_eq!(retry, Some(expected));
     assert_eq!(source.file, file!());

@@ -61,6 +61,9 @@ const BAD: &[(&str, &str)] = &[
     ("bad worker type", "{\"@type\": \"note\", \"@worker_type\": \"big gpu\"}"),
     ("bad duration", "{\"@type\": \"note\", \"@runtime_limit\": \"30 parsecs\"}"),
     ("runtime limit of 0", "{\"@type\": \"note\", \"@runtime_limit\": \"0s\"}"),
+    ("unknown isolation", "{\"@type\": \"note\", \"@isolation\": \"container\"}"),
+    ("bad amount of memory", "{\"@type\": \"note\", \"@memory_limit\": \"lots\"}"),
+    ("memory limit of 0", "{\"@type\": \"note\", \"@memory_limit\": \"0B\"}"),
     ("runtime limit as a number", "{\"@type\": \"note\", \"@runtime_limit\": 30}"),
     (
         "bad retry policy",
@@ -69,6 +72,9 @@ const BAD: &[(&str, &str)] = &[
     ),
     ("bad exit code", "{\"@type\": \"note\", \"@retry\": {\"transient_exit_codes\": [75, 300]}}"),
     ("one bad delay", "{\"@type\": \"note\", \"@retry\": {\"initial_delay\": \"soon\"}}"),
+    ("bad semaphore", "{\"@type\": \"note\", \"@semaphores\": [\"cuda\", \"a/b\"]}"),
+    ("semaphore twice", "{\"@type\": \"note\", \"@semaphores\": [\"cuda\", \"cuda\"]}"),
+    ("semaphores as text", "{\"@type\": \"note\", \"@semaphores\": \"cuda\"}"),
     ("task option on a flow", "{\"@type\": \"chain\", \"@worker_type\": \"gpu\", \"stages\": []}"),
     // Arguments.
     ("missing argument", "{\"@type\": \"resize\", \"path\": \"a.png\"}"),

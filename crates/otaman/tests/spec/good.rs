@@ -80,7 +80,8 @@ fn retry_options_of_all_kinds_are_accepted() {
     root(
         r#"{"@type": "note", "@worker_type": "gpu", "@runtime_limit": "1h30m", "@key": "k", "@mode": "regular",
             "@retry": {"max_attempts": 1, "max_timeouts": 2, "max_out_of_memory": 3, "max_losses": 4,
-            "initial_delay": "250ms", "multiplier": 1.5, "max_delay": "1m", "transient_exit_codes": [75, 111]}}"#,
+            "initial_delay": "250ms", "multiplier": 1.5, "max_delay": "1m", "transient_exit_codes": [75, 111],
+            "timeout_delay": "1s", "out_of_memory_delay": "2s", "on_out_of_memory": {"worker_type": "gpu-large"}}}"#,
     );
     root(r#"{"@type": "note", "@retry": {"transient_exit_codes": "all"}}"#);
 }

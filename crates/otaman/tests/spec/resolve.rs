@@ -31,17 +31,22 @@ fn a_task_has_the_settings_of_its_operation_unless_the_spec_says_otherwise() {
     assert_eq!((plain.runtime_limit, &plain.retry), (None, &None));
     let set = task(
         json!({"@type": "load", "from": {"file": {"path": "a"}}, "@worker_type": "gpu", "@runtime_limit": "2m",
-            "@retry": {"max_attempts": 9, "max_delay": "7s", "transient_exit_codes": "all"}}),
+            "@semaphores": ["read", "cuda"], "@retry": {"max_attempts": 9, "max_delay": "7s", "transient_exit_codes": "all",
+            "timeout_delay": "3s", "out_of_memory_delay": "4s", "on_out_of_memory": {"worker_type": "gpu-large"}}}),
         &[],
     );
     let retry = RetryPolicy {
         max_attempts: 9,
         max_delay: Duration::from_secs(7),
         transient_exit_codes: protocol::ExitCodes::All,
+        timeout_delay: Some(Duration::from_secs(3)),
+        out_of_memory_delay: Some(Duration::from_secs(4)),
+        on_out_of_memory: Some(protocol::OnOutOfMemory { worker_type: "gpu-large".parse().unwrap() }),
         ..RetryPolicy::default()
     };
     assert_eq!((set.worker_type.as_str(), set.runtime_limit), ("gpu", Some(Duration::from_secs(120))));
     assert_eq!(set.retry.as_deref(), Some(&retry));
+    assert_eq!(set.semaphores, ["read", "cuda"].map(|name| name.parse().unwrap()));
     assert_eq!(set.id, plain.id);
 }
 

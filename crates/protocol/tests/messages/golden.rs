@@ -49,6 +49,8 @@ fn tasks_stay_as_they_are() {
     message_stays("task-minimal", &samples::minimal_task());
     message_stays("task-full", &samples::full_task());
     message_stays("task-all-exit-codes", &samples::task_that_retries_on_all_exit_codes());
+    message_stays("task-retries-elsewhere", &samples::task_that_retries_elsewhere());
+    message_stays("task-semaphores", &samples::task_with_semaphores());
 }
 
 #[test]
@@ -67,6 +69,7 @@ fn sessions_stay_as_they_are() {
 fn failures_stay_as_they_are() {
     noun_stays("failure-minimal", &samples::minimal_failure());
     noun_stays("failure-full", &samples::full_failure(Cause::Transient));
+    noun_stays("failure-shortage", &samples::shortage());
 }
 
 #[test]
@@ -87,6 +90,7 @@ fn every_golden_file_is_read_by_some_test() {
     let expected = [
         "failure-full",
         "failure-minimal",
+        "failure-shortage",
         "outcome-cancelled",
         "outcome-failed",
         "outcome-succeeded",
@@ -98,6 +102,8 @@ fn every_golden_file_is_read_by_some_test() {
         "task-all-exit-codes",
         "task-full",
         "task-minimal",
+        "task-retries-elsewhere",
+        "task-semaphores",
     ];
     assert_eq!(names, expected.map(|name| format!("{name}.msgpack")));
 }

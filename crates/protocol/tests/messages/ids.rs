@@ -122,7 +122,10 @@ proptest! {
         let plain = task("a", "1.0.0", &Json::Object(arguments.clone()));
         let mut other = task("a", "1.0.0", &Json::Object(arguments)).on(worker_type.parse().unwrap());
         other.runtime_limit = Some(Duration::from_millis(limit.into()));
+        other.memory_limit = Some(limit.into());
+        other.isolation = protocol::Isolation::Process;
         other.retry = Some(Box::new(RetryPolicy { max_attempts: attempts, ..RetryPolicy::default() }));
+        other.semaphores = vec!["cuda".parse().unwrap()];
         prop_assert_eq!(plain.id, other.id);
         let again = TaskId::of_call(&other.operation, &other.version, &other.arguments);
         prop_assert_eq!(again, plain.id);

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use protocol::{
-    Attempt, Cause, Counts, Ending, ExecutionRecord, ExitCodes, Failure, OperationName, Outcome, RetryPolicy,
-    Session, SessionId, Status, Task, TaskId, Value, WorkerType,
+    Attempt, Cause, Counts, Ending, ExecutionRecord, ExitCodes, Failure, OnOutOfMemory, OperationName,
+    Outcome, RetryPolicy, Session, SessionId, Status, Task, TaskId, Value, WorkerType,
 };
 use serde_json::json;
 
@@ -41,6 +41,7 @@ pub(crate) fn full_task() -> Task {
         multiplier: 1.5,
         max_delay: Duration::from_secs(60),
         transient_exit_codes: ExitCodes::Only(vec![75, 3]),
+        ..RetryPolicy::default()
     }));
     task
 }
@@ -48,6 +49,26 @@ pub(crate) fn full_task() -> Task {
 pub(crate) fn task_that_retries_on_all_exit_codes() -> Task {
     let retry = RetryPolicy { transient_exit_codes: ExitCodes::All, ..RetryPolicy::default() };
     Task { retry: Some(Box::new(retry)), ..minimal_task() }
+}
+
+pub(crate) fn task_that_retries_elsewhere() -> Task {
+    let on_out_of_memory = Some(OnOutOfMemory { worker_type: WorkerType::new("gpu-large").unwrap() });
+    let retry = RetryPolicy {
+        timeout_delay: Some(Duration::from_secs(2)),
+        out_of_memory_delay: Some(Duration::from_millis(1)),
+        on_out_of_memory,
+        ..RetryPolicy::default()
+    };
+    Task { retry: Some(Box::new(retry)), ..minimal_task() }
+}
+
+pub(crate) fn shortage() -> Failure {
+    Failure { is_shortage: true, ..Failure::new(Cause::Preempted, "no room for temporary files") }
+}
+
+pub(crate) fn task_with_semaphores() -> Task {
+    let semaphores = ["read", "gpu-memory.1"].map(|name| name.parse().unwrap());
+    Task { semaphores: semaphores.to_vec(), ..minimal_task() }
 }
 
 pub(crate) fn minimal_failure() -> Failure {

@@ -78,7 +78,7 @@ async fn an_unknown_operation_is_told_with_what_there_is() {
         (
             "ekho",
             "1.0.0",
-            "this worker has no operation ekho@1.0.0; did you mean echo?: it has command@1.0.0, echo@1.0.0, perform@1.2.0, sleep@1.0.0",
+            "this worker has no operation ekho@1.0.0; did you mean echo?: it has command@1.0.0, echo@1.0.0, end@1.0.0, perform@1.2.0, sleep@1.0.0",
         ),
         ("echo", "9.0.0", "this worker has operation echo in version 1.0.0, not 9.0.0"),
     ] {

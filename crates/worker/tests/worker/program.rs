@@ -37,6 +37,17 @@ fn a_wrong_url_in_the_environment_is_refused_without_its_password() {
 }
 
 #[test]
+fn a_semaphore_without_width_or_with_two_is_refused() {
+    for (arguments, cure) in [
+        (["--semaphore=cuda=0", "--quiet"], "give it at least 1"),
+        (["--semaphore=cuda=1", "--semaphore=cuda=2"], "semaphore cuda is given twice; give each one width"),
+    ] {
+        let said = refusal(&arguments, &[BROKER, ("REDIS_URL", "redis://localhost")]);
+        assert!(said.contains(cure), "{said}");
+    }
+}
+
+#[test]
 fn a_wrong_filter_for_logs_is_refused() {
     let said = refusal(&[], &[("OTAMAN_LOG", "a=b=c")]);
     assert!(said.starts_with("error: OTAMAN_LOG is not a filter for logs; write for example"), "{said}");

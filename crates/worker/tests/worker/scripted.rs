@@ -182,6 +182,27 @@ impl TaskConsumer for Scripted {
         self.report(lease.task)
     }
 
+    fn holds<'a>(&'a self, _: &'a ExecutionId, _: Lease) -> BoxFuture<'a, Result<bool, Error>> {
+        async { Err(Error::Closed) }.boxed()
+    }
+
+    fn save_progress<'a>(
+        &'a self,
+        _: &'a ExecutionId,
+        _: Lease,
+        _: bytes::Bytes,
+    ) -> BoxFuture<'a, Result<Settled, Error>> {
+        async { Err(Error::Closed) }.boxed()
+    }
+
+    fn saved_progress<'a>(
+        &'a self,
+        _: &'a ExecutionId,
+        _: TaskId,
+    ) -> BoxFuture<'a, Result<Option<bytes::Bytes>, Error>> {
+        async { Err(Error::Closed) }.boxed()
+    }
+
     fn keep<'a>(&'a self, _: &'a ExecutionId, _: &'a Path) -> BoxFuture<'a, Result<String, Error>> {
         async { Err(Error::Closed) }.boxed()
     }

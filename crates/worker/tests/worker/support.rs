@@ -45,6 +45,10 @@ pub enum Act {
     Block,
     /// Keeps a thread until it is told to stop.
     BlockUntilCancelled,
+    /// Waits for the gate with a place in this semaphore.
+    Hold(String),
+    /// Keeps a thread, with a place in this semaphore, until the stage lets it go.
+    HoldBlocking(String),
 }
 
 /// What acts share with their test.
@@ -118,6 +122,23 @@ impl Operation for Perform {
                 stage.gate.acquire().await?.forget();
                 Ok(context.attempt())
             }
+            Act::Hold(name) => {
+                let _permit = context.semaphore(&name).await?;
+                let _waiting = Waiting::new(&stage);
+                stage.gate.acquire().await?.forget();
+                Ok(context.attempt())
+            }
+            Act::HoldBlocking(name) => {
+                let work = move |context: &Context| {
+                    let _permit = context.semaphore_blocking(&name)?;
+                    let _waiting = Waiting::new(&stage);
+                    while !stage.is_over.load(Ordering::SeqCst) {
+                        std::thread::yield_now();
+                    }
+                    Ok(context.attempt())
+                };
+                context.blocking(work).await
+            }
             Act::Block | Act::BlockUntilCancelled => {
                 let heeds = matches!(self.act, Act::BlockUntilCancelled);
                 let work = move |context: &Context| {
@@ -151,12 +172,14 @@ impl Bench {
     pub fn new() -> Self {
         let broker = EmbeddedBroker::new();
         let producer = broker.producer("tested".parse().unwrap());
+        let kept = tempfile::tempdir().unwrap();
         let config = Config {
             concurrency: 2,
             stop_grace: DurationText(Duration::from_millis(100)),
+            semaphore_dir: Some(kept.path().join("semaphores")),
             ..Config::default()
         };
-        Self { broker, producer, stage: Arc::default(), config, kept: tempfile::tempdir().unwrap() }
+        Self { broker, producer, stage: Arc::default(), config, kept }
     }
 
     /// Starts a worker.
@@ -218,6 +241,7 @@ impl Running {
 pub fn registry() -> Registry {
     let registry = Registry::builder()
         .operation::<Perform>()
+        .operation::<crate::causes::End>()
         .operation::<Echo>()
         .operation::<Sleep>()
         .operation::<Command>();

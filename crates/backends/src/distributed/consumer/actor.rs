@@ -557,6 +557,7 @@ impl Actor {
         held.phase = Phase::Settling;
         held.history.charge(failed);
         let (copy, attempt, history) = (held.copy.clone(), held.attempt, held.history.clone());
+        let spent = history.spent;
         let tools = Arc::clone(&self.tools);
         self.tools.vitals.count(|counters| counters.released += 1);
         self.effects.push(Box::pin(async move {
@@ -566,7 +567,10 @@ impl Actor {
                 })
                 .await;
             match event {
-                Event::Released(_, Settled::Accepted) => tools.send_back(copy, after).await,
+                Event::Released(_, Settled::Accepted) => {
+                    let copy = tools.routed(copy, &spent).await;
+                    tools.send_back(copy, after).await
+                }
                 stale => stale,
             }
         }));

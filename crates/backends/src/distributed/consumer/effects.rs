@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{Attempt, Cause, Ending, ExecutionId, Failure, History, Outcome, SessionId, TaskId};
+use protocol::{Attempt, Cause, Ending, ExecutionId, Failure, History, Outcome, SessionId, Spent, TaskId};
 use serde_bytes::ByteBuf;
 
 use super::held::{Item, Place};
 use crate::broker::Settled;
 use crate::distributed::blobs;
-use crate::distributed::copy::{self, Copies, Copy, Unopened};
+use crate::distributed::copy::{self, Copies, Copy, MakeError, Unopened};
 use crate::distributed::crash;
 use crate::distributed::vitals::{Standing, Vitals};
 use crate::lease::{
@@ -372,6 +372,30 @@ impl Tools {
         self.publish(vec![message]).await;
         crash::point("sent-back");
         Event::Returned(copy.task.id)
+    }
+
+    /// The copy for the workers that are to run its task after attempts that ended like this.
+    pub(super) async fn routed(&self, copy: Copy, spent: &Spent) -> Copy {
+        let worker_type = copy.task.worker_type_after(spent);
+        if *worker_type == copy.task.worker_type {
+            return copy;
+        }
+        while !self.has_ended() {
+            match self.copies.moved(&copy, worker_type.clone()).await {
+                Ok(moved) => return moved,
+                Err(MakeError::Blob(error @ (blobs::Error::Redis(_) | blobs::Error::File { .. }))) => {
+                    tracing::warn!(task = %copy.task.id, error = &error as &dyn std::error::Error,
+                        "cannot put a large task aside now; trying again");
+                }
+                Err(error) => {
+                    tracing::error!(task = %copy.task.id, %worker_type, error = &error as &dyn std::error::Error,
+                        "the task cannot go to other workers; it goes back to its own");
+                    break;
+                }
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        copy
     }
 
     /// Puts a message aside that nobody can read.

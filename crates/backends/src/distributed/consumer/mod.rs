@@ -11,9 +11,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use protocol::{Attempt, ExecutionId, IdMap, IdSet, Lease, Outcome, Session};
+use protocol::{Attempt, ExecutionId, IdMap, IdSet, Lease, Outcome, Session, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
 use self::actor::{Actor, Command};
@@ -25,6 +26,7 @@ use super::connect::Shared;
 use super::heartbeat::{Heartbeat, Identity};
 use super::vitals::{Standing, Vitals};
 use crate::broker::{Delivery, Error, Settled, TaskConsumer};
+use crate::lease::{Arbiter, Assertion, Held};
 
 /// Leases tasks for one session.
 pub struct RemoteConsumer {
@@ -33,6 +35,10 @@ pub struct RemoteConsumer {
     vitals: Arc<Vitals>,
     /// A std mutex: held to take it out.
     heartbeat: Mutex<Option<Heartbeat>>,
+    /// On a connection of its own: it is asked from where operations run.
+    arbiter: Arbiter,
+    /// Tasks of which progress is remembered, with their executions. A std mutex: held to look one up.
+    progressed: Mutex<IdMap<TaskId, ExecutionId>>,
 }
 
 impl RemoteConsumer {
@@ -96,7 +102,9 @@ impl RemoteConsumer {
             closing: None,
         };
         tokio::spawn(actor.run(commanded, arrivals));
-        Ok(Self { shared, commands, vitals, heartbeat: Mutex::new(Some(heartbeat)) })
+        let arbiter = shared.arbiter.with_own_connection();
+        let heartbeat = Mutex::new(Some(heartbeat));
+        Ok(Self { shared, commands, vitals, heartbeat, arbiter, progressed: Mutex::default() })
     }
 
     /// What the session knows of its own health.
@@ -142,10 +150,15 @@ impl TaskConsumer for RemoteConsumer {
 
     fn complete(&self, lease: Lease, outcome: Outcome) -> BoxFuture<'_, Result<Settled, Error>> {
         let (reply, settled) = oneshot::channel();
-        let sent = self.commands.send(Command::Complete { lease, outcome: Box::new(outcome), reply });
+        let command = Command::Complete { lease, outcome: Box::new(outcome), reply };
+        let sent = self.commands.send(command);
         Box::pin(async move {
             sent.map_err(|_| Error::Closed)?;
-            Ok(settled.await.unwrap_or(Settled::Stale))
+            let settled = settled.await.unwrap_or(Settled::Stale);
+            if settled == Settled::Accepted {
+                self.forget_progress(lease.task).await;
+            }
+            Ok(settled)
         })
     }
 
@@ -158,12 +171,77 @@ impl TaskConsumer for RemoteConsumer {
         })
     }
 
+    fn holds<'a>(&'a self, execution: &'a ExecutionId, lease: Lease) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move { self.check(execution, lease, None).await })
+    }
+
+    fn save_progress<'a>(
+        &'a self,
+        execution: &'a ExecutionId,
+        lease: Lease,
+        progress: Bytes,
+    ) -> BoxFuture<'a, Result<Settled, Error>> {
+        Box::pin(async move {
+            Error::check_progress(&progress)?;
+            self.has_progress(execution, lease.task);
+            let is_held = self.check(execution, lease, Some(&progress)).await?;
+            Ok(if is_held { Settled::Accepted } else { Settled::Stale })
+        })
+    }
+
+    fn saved_progress<'a>(
+        &'a self,
+        execution: &'a ExecutionId,
+        task: TaskId,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, Error>> {
+        Box::pin(async move {
+            let saved = self.arbiter.saved_progress(execution, task).await.map_err(Error::server)?;
+            if saved.is_some() {
+                self.has_progress(execution, task);
+            }
+            Ok(saved)
+        })
+    }
+
     fn keep<'a>(
         &'a self,
         execution: &'a ExecutionId,
         file: &'a Path,
     ) -> BoxFuture<'a, Result<String, Error>> {
         Box::pin(self.shared.keep(execution, file))
+    }
+}
+
+impl RemoteConsumer {
+    /// Whether a lease is ours; progress is remembered if it is.
+    async fn check(
+        &self,
+        execution: &ExecutionId,
+        lease: Lease,
+        progress: Option<&[u8]>,
+    ) -> Result<bool, Error> {
+        let held = Held { execution, task: lease.task, attempt: lease.token.attempt };
+        let answer =
+            self.arbiter.progress(lease.token.session, &held, progress).await.map_err(Error::server)?;
+        if answer == Assertion::Lost {
+            self.vitals.count(|counters| counters.late += 1);
+        }
+        Ok(answer == Assertion::Held)
+    }
+
+    fn has_progress(&self, execution: &ExecutionId, task: TaskId) {
+        let mut progressed = self.progressed.lock().unwrap_or_else(PoisonError::into_inner);
+        progressed.insert(task, execution.clone());
+    }
+
+    async fn forget_progress(&self, task: TaskId) {
+        let execution = self.progressed.lock().unwrap_or_else(PoisonError::into_inner).remove(&task);
+        if let Some(execution) = execution
+            && let Err(error) = self.arbiter.forget_progress(&execution, task).await
+        {
+            // It goes by itself in the end.
+            tracing::debug!(%task, %error, "cannot forget how far a task was");
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! A worker's side of the broker in memory.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use protocol::{Attempt, Cause, Decision, Ending, ExecutionId, Lease, Outcome};
+use protocol::{Attempt, Cause, Decision, Ending, ExecutionId, IdSet, Lease, Outcome, TaskId};
 use tokio::time::Instant;
 
 use super::board::Wanted;
@@ -14,6 +15,7 @@ use super::job::Job;
 use super::lease;
 use super::slots::{Released, Slots};
 use crate::broker::{Delivery, Error, Settled, TaskConsumer};
+use crate::progress;
 
 /// Leases tasks for one session.
 #[derive(Debug)]
@@ -22,6 +24,8 @@ pub struct EmbeddedConsumer {
     pub(super) slots: Arc<Slots>,
     pub(super) wanted: Wanted,
     pub(super) kept: PathBuf,
+    /// Tasks of which progress is remembered. A std mutex: held to look one up.
+    pub(super) progressed: Mutex<IdSet<TaskId>>,
 }
 
 impl TaskConsumer for EmbeddedConsumer {
@@ -41,6 +45,7 @@ impl TaskConsumer for EmbeddedConsumer {
             let Some(Released { job, unblocked, .. }) = self.slots.release(&lease) else {
                 return Ok(Settled::Stale);
             };
+            self.forget_progress(&job);
             job.inbox.report(outcome);
             self.unblock(unblocked);
             Ok(Settled::Accepted)
@@ -72,9 +77,64 @@ impl TaskConsumer for EmbeddedConsumer {
     fn keep<'a>(&'a self, _: &'a ExecutionId, file: &'a Path) -> BoxFuture<'a, Result<String, Error>> {
         Box::pin(crate::kept::keep(self.kept.clone(), file.to_owned()))
     }
+
+    fn holds<'a>(&'a self, _: &'a ExecutionId, lease: Lease) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move { Ok(self.slots.holds(&lease)) })
+    }
+
+    fn save_progress<'a>(
+        &'a self,
+        execution: &'a ExecutionId,
+        lease: Lease,
+        progress: Bytes,
+    ) -> BoxFuture<'a, Result<Settled, Error>> {
+        Box::pin(async move {
+            Error::check_progress(&progress)?;
+            if !self.slots.holds(&lease) {
+                return Ok(Settled::Stale);
+            }
+            self.has_progress(lease.task);
+            let (kept, execution) = (self.kept.clone(), execution.clone());
+            let save = move || progress::save(&kept, &execution, lease.task, &progress);
+            off_thread(save).await?;
+            Ok(Settled::Accepted)
+        })
+    }
+
+    fn saved_progress<'a>(
+        &'a self,
+        execution: &'a ExecutionId,
+        task: TaskId,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, Error>> {
+        Box::pin(async move {
+            let (kept, execution) = (self.kept.clone(), execution.clone());
+            let saved = off_thread(move || progress::load(&kept, &execution, task)).await?;
+            if saved.is_some() {
+                self.has_progress(task);
+            }
+            Ok(saved.map(Bytes::from))
+        })
+    }
+}
+
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|panic| Err(std::io::Error::other(panic))).map_err(Error::server)
 }
 
 impl EmbeddedConsumer {
+    fn has_progress(&self, task: TaskId) {
+        self.progressed.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
+    }
+
+    fn forget_progress(&self, job: &Job) {
+        if self.progressed.lock().unwrap_or_else(PoisonError::into_inner).remove(&job.task.id) {
+            progress::forget(&self.kept, &job.inbox.execution, job.task.id);
+        }
+    }
+
     fn unblock(&self, jobs: Vec<Job>) {
         if !jobs.is_empty() {
             self.broker.queue_first(jobs);

@@ -65,7 +65,13 @@ impl EmbeddedBroker {
         let wanted = session.worker_types.as_slice().into();
         let slots = Arc::new(Slots::new(session));
         lock(&self.broker.slots).push(Arc::clone(&slots));
-        EmbeddedConsumer { broker: Arc::clone(&self.broker), slots, wanted, kept }
+        EmbeddedConsumer {
+            broker: Arc::clone(&self.broker),
+            slots,
+            wanted,
+            kept,
+            progressed: Mutex::default(),
+        }
     }
 
     /// Closes it for good: tasks that nobody has leased are dropped, leases come to an end, and

@@ -42,7 +42,8 @@ impl Job {
         self.history.as_ref().map_or_else(Vec::new, |history| history.failed.clone())
     }
 
-    /// Counts a failed attempt; of many, the evidence of the last few is kept.
+    /// Counts a failed attempt; of many, the evidence of the last few is kept. From then on the task
+    /// is for the workers that its retry policy names.
     pub(super) fn charge(&mut self, failed: Attempt) {
         let history = self.history.get_or_insert_default();
         history.spent.charge(failed.failure.cause);
@@ -50,6 +51,10 @@ impl Job {
             history.failed.remove(0);
         }
         history.failed.push(failed);
+        let worker_type = self.task.worker_type_after(&history.spent);
+        if *worker_type != self.task.worker_type {
+            self.task = Arc::new((*self.task).clone().on(worker_type.clone()));
+        }
     }
 
     /// The evidence of an attempt whose worker went away.

@@ -77,6 +77,12 @@ impl Slots {
         Some(Released { job, was_told: is_told, unblocked: std::mem::take(&mut held.aside) })
     }
 
+    /// Whether a lease is ours.
+    pub(super) fn holds(&self, lease: &Lease) -> bool {
+        let held = self.held();
+        held.leased.get(&lease.task).is_some_and(|leased| leased.job.token(self.session.id) == lease.token)
+    }
+
     /// Tells which leases have lasted.
     pub(super) fn tell(&self, now: Tick) {
         for leased in self.held().leased.values_mut() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use backends::embedded::{EmbeddedBroker, EmbeddedStore};
 use otaman::Registry;
-use protocol::{ExecutionId, Session, SessionId};
+use protocol::{ExecutionId, SemaphoreWidth, Session, SessionId};
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -30,6 +30,8 @@ pub(super) struct Embedded {
     pub(super) start_worker: Arc<dyn StartWorker>,
     /// Tasks run at once.
     pub(super) slots: u32,
+    /// How many may hold which semaphore.
+    pub(super) semaphores: Vec<SemaphoreWidth>,
 }
 
 impl Embedded {
@@ -77,7 +79,8 @@ impl Embedded {
         };
         let consumer = Arc::new(broker.consumer(session.clone(), self.store.kept_dir(id)));
         let stop = CancellationToken::new();
-        let worker = (self.start_worker)(Arc::clone(&self.registry), consumer, session, stop.clone());
+        let (registry, semaphores) = (Arc::clone(&self.registry), self.semaphores.clone());
+        let worker = (self.start_worker)(registry, consumer, session, semaphores, stop.clone());
         let running = threads.spawn(worker);
         Ok(EmbeddedWorker { threads, broker, running, stop })
     }

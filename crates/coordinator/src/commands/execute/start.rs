@@ -30,6 +30,11 @@ pub(crate) fn run(
                        start them with `worker --queue cpu --concurrency N`, or give --embedded";
         return Err(Stop::Usage(problem.to_owned()));
     }
+    if backend.is_distributed() && !args.how.semaphores.is_empty() {
+        let problem = "error: --semaphore is about executions in this process; over servers, give it to the workers: \
+                       `worker --queue cpu --semaphore NAME=WIDTH`";
+        return Err(Stop::Usage(problem.to_owned()));
+    }
     let work = Work::read(common, &args, &registry, &backend)?;
     if !common.quiet {
         input::show_notes(&work.spec);
@@ -47,7 +52,8 @@ pub(crate) fn run(
     match &backend.place {
         Place::Embedded(store) => {
             let slots = args.how.workers.or(wanted).unwrap_or_else(cores);
-            let embedded = Embedded { registry, store: store.clone(), start_worker, slots };
+            let semaphores = args.how.semaphores;
+            let embedded = Embedded { registry, store: store.clone(), start_worker, slots, semaphores };
             backend.block_on(embedded.execute(work, plan))
         }
         Place::Servers(servers) => {

@@ -39,7 +39,7 @@ pub(crate) fn run(common: &Common, args: &ExplainArgs) -> Result<ExitCode, Stop>
             let walk = question.walk(&view)?;
             let task = question.gather_task(&view, walk.as_ref(), id)?;
             let types = match &task.task {
-                Some(task) => BTreeSet::from([task.worker_type.clone()]),
+                Some(task) => task.worker_types().cloned().collect(),
                 None => types(&view, walk.as_ref()),
             };
             task::explain(&question.gather(view, types)?, &task)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backends::lease::{Record, State};
-use protocol::{Attempt, Ending, History, Outcome, RetryPolicy, Status};
+use protocol::{Attempt, Ending, History, Outcome, RetryPolicy, Spent, Status};
 
 use super::facts::{Commands, Facts, TaskFacts};
 use crate::commands::announced::name;
@@ -118,7 +118,7 @@ fn free(facts: &Facts, task: &TaskFacts, record: &Record, history: &[u8]) -> Exp
         let lost = counted(record.lost.into(), "worker");
         reasons.push(format!("{lost} died while running it, so it is run with no other beside it"));
     }
-    reasons.extend(queued(facts, task));
+    reasons.extend(queued(facts, task, &history.spent));
     Explanation::new("queued", reasons)
 }
 
@@ -126,7 +126,7 @@ fn free(facts: &Facts, task: &TaskFacts, record: &Record, history: &[u8]) -> Exp
 fn back_off(task: &TaskFacts, history: &History, last: &Attempt) -> Option<String> {
     let policy: Option<RetryPolicy> = task.task.as_ref().and_then(|task| task.retry.as_deref().cloned());
     let failed = history.spent.transient + history.spent.timeout + history.spent.out_of_memory;
-    let longest = policy.unwrap_or_default().delay(failed, 1.0);
+    let longest = policy.unwrap_or_default().delay_after(last.failure.cause, failed, 1.0);
     let ended_ms = last.started_at_us / 1000 + last.duration.as_millis() as u64;
     let due_ms = ended_ms + longest.as_millis() as u64;
     let left = Duration::from_millis(due_ms.checked_sub(task.now_ms)?);
@@ -157,19 +157,19 @@ fn unknown(facts: &Facts, task: &TaskFacts) -> Explanation {
         }
         None => format!("it is not among the dead tasks, as listed by: {list_dead}"),
     });
-    reasons.extend(queued(facts, task));
+    reasons.extend(queued(facts, task, &Spent::default()));
     Explanation::new("unknown", reasons)
 }
 
-/// What may hold up a task that no worker has.
-fn queued(facts: &Facts, task: &TaskFacts) -> Vec<String> {
+/// What may hold up a task that no worker has and whose attempts have ended like this.
+fn queued(facts: &Facts, task: &TaskFacts, spent: &Spent) -> Vec<String> {
     let mut reasons = facts.obstacles();
     if facts.view.record.status != Status::Running {
         // No worker is missing to what has ended.
         return reasons;
     }
     match &task.task {
-        Some(task) => reasons.extend(facts.obstacle_of(&task.worker_type)),
+        Some(task) => reasons.extend(facts.obstacle_of(task.worker_type_after(spent))),
         None => reasons.extend(facts.types.iter().filter_map(|kind| facts.obstacle_of(kind))),
     }
     reasons

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use crate::context::Context;
 use crate::error::Error;
-use crate::stock::command::lines::Lines;
+use crate::lines::Lines;
 use crate::stock::command::operation::KeptFile;
 
 /// How much of a stream is part of the value; a longer stream goes to a file as well.

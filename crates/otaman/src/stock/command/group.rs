@@ -1,8 +1,10 @@
 //! A process group that does not outlive its owner, and how it is waited for and stopped.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::pin::{Pin, pin};
 use std::process::ExitStatus;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -20,6 +22,19 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long the output is read after the process has ended: something it has left in the background
 /// may hold the pipes open for ever.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// The leaders of all groups of this process. A std mutex: held to put one there or take it out.
+static LEADERS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+/// Kills whatever commands have started that run now: for a process that ends without ending its
+/// operations.
+pub fn kill_all() {
+    let leaders = std::mem::take(&mut *LEADERS.lock().unwrap_or_else(PoisonError::into_inner));
+    for leader in leaders.into_iter().filter_map(Pid::from_raw) {
+        // An error means that nobody is left.
+        let _ = kill_process_group(leader, Signal::KILL);
+    }
+}
 
 /// A child that leads a process group. When this is dropped before the child has ended, the whole
 /// group is killed.
@@ -41,6 +56,10 @@ impl Group {
     /// Takes over a child that was started as the leader of a new group.
     pub(super) fn of(child: Child) -> Self {
         let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        if let Some(leader) = leader {
+            let mut leaders = LEADERS.lock().unwrap_or_else(PoisonError::into_inner);
+            leaders.insert(leader.as_raw_nonzero().get());
+        }
         Self { child, leader }
     }
 
@@ -69,7 +88,7 @@ impl Group {
                     .log("something left in the background still holds the output open; not waiting for it"),
             }
         }
-        self.leader = None;
+        self.forget();
         Ok(Ended { status, is_stopped })
     }
 
@@ -114,6 +133,14 @@ impl Group {
         }
     }
 
+    /// There is nothing left to kill.
+    fn forget(&mut self) {
+        if let Some(leader) = self.leader.take() {
+            let mut leaders = LEADERS.lock().unwrap_or_else(PoisonError::into_inner);
+            leaders.remove(&leader.as_raw_nonzero().get());
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.leader.is_none_or(|leader| test_kill_process_group(leader) == Err(Errno::SRCH))
     }
@@ -122,5 +149,6 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         self.signal(Signal::KILL);
+        self.forget();
     }
 }

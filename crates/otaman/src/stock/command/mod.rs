@@ -2,10 +2,11 @@
 
 mod capture;
 mod group;
-mod lines;
+mod memory;
 mod operation;
 mod spawn;
 #[cfg(test)]
 mod tests;
 
+pub use group::kill_all;
 pub use operation::{Command, Finished, KeptFile};

@@ -15,16 +15,23 @@ use crate::descriptor::Descriptor;
 use crate::entry::{OperationEntry, Registration};
 use crate::error::Error;
 use crate::operation::Operation;
+use crate::signals;
 use crate::stock::command::capture::Capture;
 use crate::stock::command::group::{Ended, Group};
+use crate::stock::command::memory::OomKills;
 use crate::stock::command::spawn::spawn;
 
 /// `EX_TEMPFAIL` of `sysexits.h`: always worth another attempt.
 const TEMPORARY_FAILURE: i32 = 75;
 
+/// SIGKILL.
+const KILL: i32 = 9;
+
 /// Runs a program. Exit code 0 is success, 75 is a failure that trying again may mend, and so are
-/// the codes that the task's retry settings name; any other is a failure for good. When the attempt
-/// is stopped, the program and all it has started get SIGTERM, and SIGKILL 5 seconds later.
+/// the codes that the task's retry settings name. Of any other end the worker's rules say what it
+/// means, by exit code, signal and the last line that was written; what they do not know is a failure
+/// for good. When the attempt is stopped, the program and all it has started get SIGTERM, and SIGKILL
+/// 5 seconds later.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Command {
@@ -80,6 +87,12 @@ impl Operation for Command {
     }
 
     async fn run(self, context: Context) -> Result<Finished, Error> {
+        self.run_watching(context, OomKills::watch()).await
+    }
+}
+
+impl Command {
+    pub(super) async fn run_watching(self, context: Context, kills: OomKills) -> Result<Finished, Error> {
         let mut group = Group::of(spawn(&self, &context)?);
         let child = group.child();
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -93,11 +106,12 @@ impl Operation for Command {
             Ok(())
         };
         let ended = group.ended(reading, &context).await.map_err(|error| {
-            Error::transient(error).context(format!("capturing the output of command {:?}", self.argv[0]))
+            // Pipes, and files in the worker's own temporary directory.
+            Error::shortage(error).context(format!("capturing the output of command {:?}", self.argv[0]))
         })?;
         if ended.is_stopped || !ended.status.success() {
             let tail = if errors.is_blank() { output.tail() } else { errors.tail() };
-            return Err(self.failure(&ended, &context, &tail));
+            return Err(self.failure(&ended, &context, &kills, &tail));
         }
         Ok(Finished {
             exit_code: 0,
@@ -107,49 +121,40 @@ impl Operation for Command {
             stderr_file: errors.keep(&context).await?,
         })
     }
-}
 
-impl Command {
-    fn failure(&self, ended: &Ended, context: &Context, tail: &str) -> Error {
+    fn failure(&self, ended: &Ended, context: &Context, kills: &OomKills, tail: &str) -> Error {
         let status = ended.status;
-        let is_transient = ended.is_stopped || is_transient(status, context);
-        let cause = if is_transient { Cause::Transient } else { Cause::Permanent };
         let stopped = if ended.is_stopped { "was told to stop and " } else { "" };
         let message = format!("command {:?} {stopped}{}", self.argv[0], describe(status));
-        let mut failure = Failure::new(cause, message).with_tail(tail);
+        let mut failure = Failure::new(Cause::Transient, message).with_tail(tail);
         failure.exit_code = status.code();
         failure.signal = status.signal();
-        Error::from_failure(failure)
+        if ended.is_stopped {
+            return Error::from_failure(failure);
+        }
+        if is_killed(status) && kills.have_risen() {
+            let message = "meanwhile the kernel has killed for want of memory in the worker's control group";
+            failure.cause = Cause::OutOfMemory;
+            return Error::from_failure(failure.caused_by(message));
+        }
+        let is_temporary = |code| code == TEMPORARY_FAILURE || context.transient_exit_codes().contains(code);
+        if status.code().is_some_and(is_temporary) {
+            return Error::from_failure(failure);
+        }
+        Error::of_command(failure)
     }
 }
 
-/// A program that was killed from outside has done nothing wrong; one that crashed will crash again.
-fn is_transient(status: ExitStatus, context: &Context) -> bool {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => code == TEMPORARY_FAILURE || context.transient_exit_codes().contains(code),
-        (None, signal) => matches!(signal, Some(1 | 2 | 9 | 15)),
-    }
+/// Whether it, or what it had started, was ended by SIGKILL; a shell says so by its exit code.
+fn is_killed(status: ExitStatus) -> bool {
+    status.signal() == Some(KILL) || status.code() == Some(128 + KILL)
 }
 
 fn describe(status: ExitStatus) -> String {
     let Some(signal) = status.signal() else {
         return format!("exited with code {}", status.code().unwrap_or_default());
     };
-    let name = match signal {
-        1 => " (SIGHUP)",
-        2 => " (SIGINT)",
-        3 => " (SIGQUIT)",
-        4 => " (SIGILL)",
-        6 => " (SIGABRT)",
-        7 => " (SIGBUS)",
-        8 => " (SIGFPE)",
-        9 => " (SIGKILL)",
-        11 => " (SIGSEGV)",
-        13 => " (SIGPIPE)",
-        15 => " (SIGTERM)",
-        24 => " (SIGXCPU)",
-        _ => "",
-    };
+    let name = signals::name(signal).map_or_else(String::new, |name| format!(" ({name})"));
     format!("was ended by signal {signal}{name}")
 }
 

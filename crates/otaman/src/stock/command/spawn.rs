@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::process::Stdio;
 
-use protocol::Cause;
 use rustix::io::Errno;
 use tokio::process::Child;
 
@@ -37,23 +36,27 @@ pub(super) fn spawn(command: &Command, context: &Context) -> Result<Child, Error
 /// What went wrong, and the cure. The system gives the same error for a missing directory, program
 /// and interpreter.
 fn explain(command: &Command, program: &str, error: &io::Error) -> Error {
-    let (cause, problem) = match Errno::from_io_error(error) {
-        Some(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => (Cause::Permanent, missing(command, program)),
-        Some(Errno::NOEXEC) => (
-            Cause::Permanent,
-            Some("it is neither a program for this machine nor a script that begins with #!".to_owned()),
-        ),
-        Some(Errno::TOOBIG) => (
-            Cause::Permanent,
-            Some("its arguments and environment are too long; pass them by stdin or in a file".to_owned()),
-        ),
-        Some(Errno::AGAIN | Errno::NOMEM | Errno::TXTBSY | Errno::MFILE | Errno::NFILE) => {
-            (Cause::Transient, None)
+    let failed = |problem: &dyn std::fmt::Display| format!("cannot start command {program:?}: {problem}");
+    match Errno::from_io_error(error) {
+        Some(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => match missing(command, program) {
+            Some(problem) => Error::permanent(failed(&problem)),
+            None => Error::permanent(failed(error)),
+        },
+        Some(Errno::NOEXEC) => Error::permanent(failed(
+            &"it is neither a program for this machine nor a script that begins with #!",
+        )),
+        Some(Errno::TOOBIG) => Error::permanent(failed(
+            &"its arguments and environment are too long; pass them by stdin or in a file",
+        )),
+        // No process, memory, or file descriptor is left.
+        Some(Errno::AGAIN | Errno::NOMEM | Errno::MFILE | Errno::NFILE) => Error::shortage(failed(error)),
+        // A mounted file system whose server is gone, with the program or its cwd on it.
+        Some(Errno::STALE | Errno::NOTCONN | Errno::HOSTDOWN | Errno::IO | Errno::NODEV) => {
+            Error::shortage(failed(error))
         }
-        _ => (Cause::Permanent, None),
-    };
-    let problem = problem.unwrap_or_else(|| error.to_string());
-    Error::permanent(format!("cannot start command {program:?}: {problem}")).with_cause(cause)
+        Some(Errno::TXTBSY) => Error::transient(failed(error)),
+        _ => Error::permanent(failed(error)),
+    }
 }
 
 fn missing(command: &Command, program: &str) -> Option<String> {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use protocol::{Cause, ExitCodes, RetryPolicy, Value};
 use rustix::process::{Pid, test_kill_process};
 
+use super::memory::OomKills;
 use super::{Command, Finished};
 use crate::error::Error;
 use crate::operation::Operation;
@@ -108,6 +109,39 @@ async fn a_signal_is_evidence() {
         assert_eq!(error.cause(), cause, "{signal}");
         assert!(error.failure().signal.is_some() && error.failure().exit_code.is_none());
         assert!(error.to_string().contains(&format!("(SIG{signal})")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn killed_for_want_of_memory_is_not_killed_by_somebody() {
+    let directory = tempfile::tempdir().unwrap();
+    let events = directory.path().join("memory.events");
+    let rise = format!("echo 'oom_kill 8' > {}", events.display());
+    for (script, cause) in [
+        (format!("{rise}; kill -KILL $$"), Cause::OutOfMemory),
+        (format!("{rise}; exit 137"), Cause::OutOfMemory),
+        (format!("{rise}; exit 1"), Cause::Permanent),
+        (format!("{rise}; kill -TERM $$"), Cause::Transient),
+        ("kill -KILL $$".to_owned(), Cause::Transient),
+        ("exit 137".to_owned(), Cause::Transient),
+    ] {
+        std::fs::write(&events, "oom_kill 7\n").unwrap();
+        let kills = OomKills::of(Some(events.clone()));
+        let error = shell(&script).run_watching(Recorder::default().context(), kills).await.unwrap_err();
+        assert_eq!(error.cause(), cause, "{script}");
+        let is_told = error.to_string().contains("killed for want of memory");
+        assert_eq!(is_told, cause == Cause::OutOfMemory, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_last_line_of_a_command_may_tell_its_cause() {
+    for (script, cause) in [
+        ("echo 'RuntimeError: CUDA error: no luck' >&2; exit 1", Cause::Transient),
+        ("echo 'MemoryError' >&2; exit 1", Cause::OutOfMemory),
+        ("echo 'CUDA error: got over it'; echo 'ValueError' ; exit 1", Cause::Permanent),
+    ] {
+        assert_eq!(run(shell(script)).await.unwrap_err().cause(), cause, "{script}");
     }
 }
 

@@ -6,16 +6,16 @@ const MAX_LINE: usize = 4 * 1024;
 /// Most lines logged of one chunk; of more, the last ones. The value has them all.
 const MAX_BURST: usize = 100;
 
-/// Puts lines together.
-#[derive(Default)]
-pub(super) struct Lines {
+/// Puts the lines of a stream together, for the log of a task.
+#[derive(Debug, Default)]
+pub struct Lines {
     /// The beginning of a line whose end has not come.
     partial: Vec<u8>,
 }
 
 impl Lines {
     /// Takes a chunk and logs the lines that it completes.
-    pub(super) fn take(&mut self, chunk: &[u8], mut log: impl FnMut(&str)) {
+    pub fn take(&mut self, chunk: &[u8], mut log: impl FnMut(&str)) {
         let Some(last_end) = chunk.iter().rposition(|byte| *byte == b'\n') else {
             return self.grow(chunk);
         };
@@ -36,7 +36,7 @@ impl Lines {
     }
 
     /// Logs what is left when the stream has ended.
-    pub(super) fn end(&mut self, mut log: impl FnMut(&str)) {
+    pub fn end(&mut self, mut log: impl FnMut(&str)) {
         if !self.partial.is_empty() {
             log(&text(&self.partial));
             self.partial.clear();

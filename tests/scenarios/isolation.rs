@@ -1,0 +1,218 @@
+//! Operations that harm their process harm nobody else.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+use tests::{Coordinator, program, until};
+
+fn coordinator() -> Coordinator {
+    Coordinator::of(&program("rough"))
+}
+
+/// Runs a spec to its end with an exit code; what it printed.
+#[track_caller]
+fn execute(coordinator: &Coordinator, spec: &Json, arguments: &[&str], code: i32) -> Json {
+    let spec = coordinator.file("spec.json", &spec.to_string());
+    coordinator.run(&[&["execute", &spec, "--json", "--quiet"], arguments].concat()).expect(code).json()
+}
+
+fn failure(document: &Json) -> &Json {
+    &document["failures"][0]
+}
+
+fn attempts_of(failure: &Json) -> usize {
+    failure["attempts"].as_array().map_or(0, Vec::len)
+}
+
+fn numbers(count: u32, task: &Json) -> Json {
+    json!({"@type": "map_flow", "over": {"range": [0, count]}, "do": task})
+}
+
+fn is_alive(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    !status.is_empty() && !status.contains(") Z ")
+}
+
+#[test]
+fn isolated_tasks_share_the_processes_of_their_slots() {
+    let coordinator = coordinator();
+    let spec = numbers(40, &json!({"@type": "whoami", "number": "{item}"}));
+    let document = execute(&coordinator, &spec, &["--workers", "2"], 0);
+    let processes: BTreeSet<u64> =
+        document["result"].as_array().unwrap().iter().map(|process| process.as_u64().unwrap()).collect();
+    assert!((1..=2).contains(&processes.len()), "{processes:?}");
+}
+
+#[test]
+fn a_crash_is_a_failure_with_evidence_and_others_go_on() {
+    for (how, cause, signal, attempts) in [
+        ("abort", "lost", Some(6), 3),
+        ("segmentation fault", "lost", Some(11), 3),
+        ("panic", "permanent", None, 1),
+    ] {
+        let coordinator = coordinator();
+        let crash = json!({"@type": "crash", "how": how});
+        let others = numbers(20, &json!({"@type": "whoami", "number": "{item}"}));
+        let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [others, crash]});
+        let document = execute(&coordinator, &spec, &["--on-failure", "continue"], 1);
+        assert_eq!(document["tasks"]["succeeded"], 20, "{document:#}");
+        let failure = failure(&document);
+        assert_eq!(failure["cause"], cause, "{document:#}");
+        assert_eq!(failure["signal"].as_i64(), signal, "{document:#}");
+        assert_eq!(attempts_of(failure), attempts, "{document:#}");
+        let text = failure.to_string();
+        assert!(text.contains("said to the log") && text.contains("printed before the end"), "{text}");
+    }
+}
+
+#[test]
+fn an_exit_code_decides_about_another_attempt() {
+    let coordinator = coordinator();
+    let document = execute(&coordinator, &json!({"@type": "crash", "how": "exit 3"}), &[], 1);
+    assert_eq!(
+        (&failure(&document)["cause"], &failure(&document)["exit_code"]),
+        (&json!("permanent"), &json!(3))
+    );
+    let retry = json!({"transient_exit_codes": [3], "max_attempts": 2, "initial_delay": "1ms"});
+    let spec = json!({"@type": "crash", "how": "exit 3", "@key": "again", "@retry": retry});
+    let document = execute(&coordinator, &spec, &[], 1);
+    assert_eq!((&failure(&document)["cause"], attempts_of(failure(&document))), (&json!("transient"), 2));
+}
+
+#[test]
+fn a_task_that_takes_too_much_memory_is_ended_and_says_so() {
+    let coordinator = coordinator();
+    let retry = json!({"initial_delay": "1ms"});
+    let hoard = json!({"@type": "hoard", "mebibytes": 4000, "seconds": 60, "@memory_limit": "200MiB", "@retry": retry});
+    let command = json!({"@type": "command", "argv": ["tail", "/dev/zero"], "@memory_limit": "200MiB", "@retry": retry});
+    let modest = json!({"@type": "hoard", "mebibytes": 50, "@memory_limit": "200MiB"});
+    let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [modest, hoard, command]});
+    let begun = Instant::now();
+    let document = execute(&coordinator, &spec, &["--on-failure", "continue"], 1);
+    assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
+    assert_eq!(document["tasks"]["succeeded"], 1, "{document:#}");
+    let failures = document["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 2);
+    for failure in failures {
+        assert_eq!(failure["cause"], "out_of_memory", "{failure:#}");
+        assert_eq!(attempts_of(failure), 2, "as many as the default policy allows: {failure:#}");
+        assert!(failure.to_string().contains("more than its limit of 200"), "{failure:#}");
+    }
+}
+
+#[test]
+fn what_does_not_stop_when_told_to_is_killed() {
+    let coordinator = coordinator();
+    let file = coordinator.directory().join("process");
+    let once = json!({"max_attempts": 1});
+    let stubborn = json!({"@type": "stubborn", "file": file.to_str().unwrap(), "@runtime_limit": "300ms", "@retry": once});
+    let obedient = json!({"@type": "obedient", "@runtime_limit": "300ms", "@retry": once});
+    let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [stubborn, obedient]});
+    let begun = Instant::now();
+    let document = execute(&coordinator, &spec, &["--on-failure", "continue"], 1);
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let process = fs::read_to_string(file).unwrap().parse().unwrap();
+    assert!(!is_alive(process), "process {process}");
+    let failures = document["failures"].as_array().unwrap();
+    assert!(failures.iter().all(|failure| failure["cause"] == "timeout"), "{document:#}");
+    let text = document["failures"].to_string();
+    assert!(text.contains("stopped when told to") && text.contains("signal 9"), "{text}");
+}
+
+#[test]
+fn no_process_outlives_its_worker() {
+    let coordinator = coordinator();
+    let file = coordinator.directory().join("process");
+    let spec = json!({"@type": "stubborn", "file": file.to_str().unwrap()});
+    let spec = coordinator.file("spec.json", &spec.to_string());
+    let mut running = coordinator.start(&["execute", &spec, "--quiet"]);
+    let process = until("the task to run", || fs::read_to_string(&file).ok()?.parse().ok());
+    assert!(is_alive(process));
+    running.kill();
+    until("its process to end", || (!is_alive(process)).then_some(()));
+}
+
+#[test]
+fn a_flood_of_output_is_thinned_and_holds_up_nobody() {
+    let coordinator = coordinator();
+    // Some 880 MB.
+    let document = execute(&coordinator, &json!({"@type": "flood", "lines": 10_000_000}), &[], 0);
+    assert_eq!(document["result"], 10_000_000);
+}
+
+#[test]
+fn files_are_put_aside_by_the_worker() {
+    let coordinator = coordinator();
+    let document = execute(&coordinator, &json!({"@type": "keep", "text": "kept well"}), &[], 0);
+    let url = document["result"].as_str().unwrap();
+    let path = url.strip_prefix("file://").unwrap_or(url);
+    assert_eq!(fs::read_to_string(Path::new(path)).unwrap(), "kept well", "{url}");
+}
+
+#[test]
+fn a_task_goes_on_from_its_saved_progress() {
+    let coordinator = coordinator();
+    let document = execute(&coordinator, &json!({"@type": "count", "to": 10, "dies_each": 3}), &[], 0);
+    // Each attempt began where the one before it was when it died.
+    assert_eq!(document["result"], json!([3, 6, 9, 10]), "{document:#}");
+    assert_eq!(document["tasks"]["retried"], 3, "{document:#}");
+}
+
+#[test]
+fn progress_is_forgotten_once_the_task_has_ended() {
+    let coordinator = coordinator();
+    let directory = coordinator.directory().to_owned();
+    let saved = || walk(&directory).into_iter().filter(|path| path.is_file() && is_progress(path)).count();
+    // It is saved before the second attempt waits.
+    let spec = json!({"@type": "count", "to": 4, "dies_each": 3, "waits_for": directory.join("go").to_str().unwrap()});
+    let path = coordinator.file("spec.json", &spec.to_string());
+    let running = coordinator.start(&["execute", &path, "--quiet", "--json"]);
+    until("progress to be saved", || (saved() == 1).then_some(()));
+    fs::write(directory.join("go"), "").unwrap();
+    assert_eq!(running.wait().expect(0).json()["result"], json!([3, 4]));
+    assert_eq!(saved(), 0);
+}
+
+fn is_progress(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "progress")
+}
+
+fn walk(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = vec![directory.to_owned()];
+    let mut next = 0;
+    while next < found.len() {
+        if let Ok(entries) = fs::read_dir(&found[next]) {
+            found.extend(entries.flatten().map(|entry| entry.path()));
+        }
+        next += 1;
+    }
+    found
+}
+
+#[test]
+fn a_file_is_committed_whole() {
+    let coordinator = coordinator();
+    let file = coordinator.directory().join("out.txt");
+    let now = coordinator.directory().to_str().unwrap().to_owned();
+    let write =
+        json!({"@type": "write", "file": file.to_str().unwrap(), "text": "all of it", "once_there": now});
+    execute(&coordinator, &write, &[], 0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "all of it");
+    assert!(!coordinator.directory().join("out.txt.1").exists(), "it was renamed");
+}
+
+#[test]
+fn tasks_with_threads_of_their_own_hold_up_nobody() {
+    let coordinator = coordinator();
+    let directory = coordinator.directory().join("begun");
+    fs::create_dir(&directory).unwrap();
+    // More than there are threads for those that share them.
+    let count = 16;
+    let together = json!({"@type": "together", "directory": directory.to_str().unwrap(), "number": "{item}", "count": count,
+        "@isolation": "thread"});
+    let document = execute(&coordinator, &numbers(count, &together), &["--workers", "16"], 0);
+    assert_eq!(document["tasks"]["succeeded"], count, "{document:#}");
+}
