@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use tests::{Coordinator, program, until};
 
 fn coordinator() -> Coordinator {
-    Coordinator::of(&program("rough"))
+    Coordinator::of(&program("rough-coordinator"))
 }
 
 /// Runs a spec to its end with an exit code; what it printed.
@@ -101,6 +101,29 @@ fn a_task_that_takes_too_much_memory_is_ended_and_says_so() {
         assert_eq!(attempts_of(failure), 2, "as many as the default policy allows: {failure:#}");
         assert!(failure.to_string().contains("more than its limit of 200"), "{failure:#}");
     }
+}
+
+#[test]
+fn what_earlier_tasks_have_left_behind_does_not_count_against_a_limit() {
+    let coordinator = coordinator();
+    let leak = json!({"@type": "leak", "mebibytes": 300});
+    let modest = json!({"@type": "hoard", "mebibytes": 50, "@memory_limit": "200MiB"});
+    let spec = json!({"@type": "mazepa.sequential_flow", "stages": [leak, modest]});
+    let document = execute(&coordinator, &spec, &["--workers", "1"], 0);
+    assert_eq!((&document["tasks"]["succeeded"], &document["tasks"]["retried"]), (&json!(2), &json!(0)));
+}
+
+#[test]
+fn a_command_that_heeds_no_signal_does_not_outlive_its_process() {
+    let coordinator = coordinator();
+    let file = coordinator.directory().join("process");
+    let script = format!("trap '' TERM; echo $$ > {}; while :; do sleep 1; done", file.display());
+    let once = json!({"max_attempts": 1});
+    let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@isolation": "process", "@runtime_limit": "300ms", "@retry": once});
+    let document = execute(&coordinator, &spec, &[], 1);
+    assert_eq!(failure(&document)["cause"], "timeout", "{document:#}");
+    let process = fs::read_to_string(file).unwrap().trim().parse().unwrap();
+    until("the command to end", || (!is_alive(process)).then_some(()));
 }
 
 #[test]
@@ -200,7 +223,7 @@ fn a_file_is_committed_whole() {
     let write =
         json!({"@type": "write", "file": file.to_str().unwrap(), "text": "all of it", "once_there": now});
     execute(&coordinator, &write, &[], 0);
-    assert_eq!(fs::read_to_string(&file).unwrap(), "all of it");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "all of it of attempt 1");
     assert!(!coordinator.directory().join("out.txt.1").exists(), "it was renamed");
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
-use tests::{Cluster, until, until_within};
+use tests::{Cluster, Running, until, until_within};
 
 use super::{assert_numbers, execute, numbers};
 
@@ -35,6 +35,20 @@ fn workers_killed_at_200_moments_lose_and_double_nothing() {
     assert!(extra <= TASKS / 20, "{extra} extra executions of {TASKS}");
 }
 
+/// Starts a worker, and another whenever that has died, until the execution has ended; how many died.
+fn outlast(cluster: &Cluster, running: &mut Running, arguments: &[&str]) -> u64 {
+    let mut worker = cluster.worker().start(arguments);
+    let mut deaths = 0;
+    until_within(Duration::from_secs(180), "the end of the execution", || {
+        if worker.has_ended() {
+            deaths += 1;
+            worker = cluster.worker().start(arguments);
+        }
+        running.has_ended().then_some(())
+    });
+    deaths
+}
+
 #[test]
 fn a_task_that_kills_its_workers_is_dead_and_others_are_unhurt() {
     const SLOTS: &[&str] = &["--queue", "cpu", "--concurrency", "4", "--lease", "3s", "--quiet"];
@@ -46,15 +60,7 @@ fn a_task_that_kills_its_workers_is_dead_and_others_are_unhurt() {
         {"@type": "map_flow", "over": {"range": [0, 200]}, "do": {"@type": "sleep", "duration": "20ms", "@key": "{item}"}},
     ]});
     let mut running = execute(&cluster, "poison", &spec, &["--on-failure", "continue", "--quiet"]);
-    let mut worker = cluster.worker().start(SLOTS);
-    let mut deaths = 0;
-    until_within(Duration::from_secs(180), "the end of the execution", || {
-        if worker.has_ended() {
-            deaths += 1;
-            worker = cluster.worker().start(SLOTS);
-        }
-        running.has_ended().then_some(())
-    });
+    let deaths = outlast(&cluster, &mut running, SLOTS);
     let ended = running.wait().expect(1);
     let document = ended.json();
     assert_eq!(document["tasks"]["failed"], 1, "{document:#}");
@@ -82,15 +88,7 @@ fn tasks_that_were_leased_ahead_when_others_killed_the_worker_are_unhurt() {
         .collect();
     let spec = json!({"@type": "mazepa.concurrent_flow", "stages": stages});
     let mut running = execute(&cluster, "deadly", &spec, &["--on-failure", "continue", "--quiet"]);
-    let mut worker = cluster.worker().start(WORKER);
-    let mut deaths = 0;
-    until_within(Duration::from_secs(180), "the end of the execution", || {
-        if worker.has_ended() {
-            deaths += 1;
-            worker = cluster.worker().start(WORKER);
-        }
-        running.has_ended().then_some(())
-    });
+    let deaths = outlast(&cluster, &mut running, WORKER);
     let document = running.wait().expect(1).json();
     println!("{deaths} deaths");
     assert_eq!(document["tasks"]["failed"], DEADLY, "{document:#}");

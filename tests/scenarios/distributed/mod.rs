@@ -4,6 +4,7 @@
 
 mod acknowledgements;
 mod causes;
+mod commits;
 mod control;
 mod coordinators;
 mod crash_points;

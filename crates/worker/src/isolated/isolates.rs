@@ -48,7 +48,7 @@ impl Isolates {
             );
             return Err(Error::permanent(message));
         }
-        let mut isolate = match self.take() {
+        let mut isolate = match self.take(assignment.task.memory_limit) {
             Some(isolate) => isolate,
             None => self.start().await?,
         };
@@ -59,12 +59,12 @@ impl Isolates {
         ended
     }
 
-    fn take(&self) -> Option<Isolate> {
+    fn take(&self, limit: Option<u64>) -> Option<Isolate> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let mut isolate = idle.pop()?;
-            // It may have died since.
-            if isolate.is_fit() {
+            // It may have died since. One without room is replaced.
+            if isolate.is_fit() && isolate.has_room(limit) {
                 return Some(isolate);
             }
         }

@@ -25,6 +25,8 @@ use super::tree::{Tree, resident};
 
 /// How often it is looked how much memory a task takes.
 const LOOK: Duration = Duration::from_millis(50);
+/// A process that takes more than this part of a task's limit before it begins is not used for it.
+const SHARE: u64 = 4;
 /// How much of its output is read at once, in bytes.
 const CHUNK: usize = 16 * 1024;
 /// Far enough off to be no limit.
@@ -76,6 +78,12 @@ impl Isolate {
         self.is_fit && self.socket.next().now_or_never().is_none()
     }
 
+    /// Whether it leaves a task with this limit room enough: earlier ones may have left memory behind.
+    pub(super) fn has_room(&self, limit: Option<u64>) -> bool {
+        let taken = |child: &Child| resident(child.id());
+        limit.is_none_or(|limit| self.child.as_ref().is_some_and(|child| taken(child) <= limit / SHARE))
+    }
+
     /// Runs an attempt; see [`Isolates::run`](super::Isolates::run).
     pub(super) async fn run(
         &mut self,
@@ -103,6 +111,8 @@ impl Isolate {
                 biased;
                 report = self.socket.next() => {
                     let Some(Ok(bytes)) = report else {
+                        // What it has started may have outlived it.
+                        tree.signal(Signal::KILL);
                         self.drain(&mut lines, reporter);
                         return Err(self.death(assignment).await);
                     };

@@ -1,11 +1,10 @@
-//! A coordinator with operations that harm the process they run in.
+//! Operations that harm the process they run in, for tests.
 #![expect(clippy::print_stdout, reason = "printing is what operations do, too")]
 
-use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use otaman::{Context, Resources, Result, operation};
+use otaman::{Context, Result, operation};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -45,6 +44,13 @@ fn hoard(mebibytes: usize, #[serde(default)] seconds: u64) -> Result<usize> {
     }
     thread::sleep(Duration::from_secs(seconds));
     Ok(hoard.iter().map(Vec::len).sum())
+}
+
+/// Leaves memory behind that nobody gives back.
+#[operation(isolation = "process")]
+fn leak(mebibytes: usize) -> Result<usize> {
+    let leaked = Box::leak(vec![1_u8; mebibytes * 1024 * 1024].into_boxed_slice());
+    Ok(leaked.len())
 }
 
 /// Goes on for a minute whatever it is told; its process heeds no SIGTERM.
@@ -117,7 +123,7 @@ async fn count(
 #[operation]
 async fn write(context: &Context, file: String, text: String, once_there: String) -> Result<()> {
     let staged = format!("{file}.{}", context.attempt());
-    std::fs::write(&staged, text)?;
+    std::fs::write(&staged, format!("{text} of attempt {}", context.attempt()))?;
     while !std::path::Path::new(&once_there).exists() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -141,8 +147,4 @@ async fn together(
         thread::sleep(Duration::from_millis(5));
     }
     Ok(())
-}
-
-fn main() -> ExitCode {
-    coordinator::main(worker::embedded(Resources::new()))
 }
