@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 use tests::{Cluster, Worker, program, until};
 
-use super::execute;
+use super::{execute, until_there_are};
 
 #[test]
 fn a_worker_frozen_past_its_session_commits_nothing() {
@@ -17,6 +17,8 @@ fn a_worker_frozen_past_its_session_commits_nothing() {
     let (file, go) = (cluster.path("out"), cluster.path("go"));
     let has_staged = |attempt: u32| fs::exists(format!("{file}.{attempt}")).unwrap_or(false);
     let frozen = rough.start(WORKER);
+    // Its operations must be known.
+    until_there_are(&cluster, 1);
     let spec = json!({"@type": "write", "file": file, "text": "text", "once_there": go});
     let running = execute(&cluster, "written", &spec, &["--quiet"]);
     until("the first attempt to be about to commit", || has_staged(1).then_some(()));
