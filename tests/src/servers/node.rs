@@ -3,9 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::running::{Running, tail};
-use crate::wait::until;
+use crate::wait::until_within;
+
+/// A busy machine may take long to start an Erlang system.
+const START: Duration = Duration::from_secs(180);
 
 /// A server that can be killed and started again. All take `&self`, so that one thread may disturb
 /// what others use.
@@ -31,7 +35,7 @@ impl Node {
             return;
         }
         let started = running.insert(Running::start(self.name, &self.command, &self.logs));
-        until(self.name, || {
+        until_within(START, self.name, || {
             if started.has_ended() {
                 let log = tail(&self.logs.join("log"));
                 panic!("{} ended while it started\n{}{log}", self.name, started.last_words());
