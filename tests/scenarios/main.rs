@@ -1,6 +1,7 @@
 //! What users do, with real processes.
 
 mod architecture;
+mod bundles;
 mod causes;
 mod commands;
 #[cfg(feature = "live")]

@@ -6,15 +6,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backends::broker::{Delivery, Error, Settled, TaskConsumer};
+use backends::broker::{self, TaskConsumer as _, TaskProducer as _};
+use backends::embedded::EmbeddedBroker;
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use otaman::driver::Rules;
 use otaman::{Registry, Resources};
-use protocol::{
-    Attempt, Bundle, Envelope, ExecutionId, Failure, Lease, Outcome, SemaphoreWidths, SessionId, Spent,
-    TaskId, Token, Value,
-};
+use protocol::{Bundle, Envelope, Failure, SemaphoreWidths, Session, SessionId, Value};
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +20,7 @@ use crate::execute::Executor;
 use crate::failed::Failed;
 use crate::isolated::Isolates;
 use crate::panics;
+use crate::run::Error;
 use crate::semaphores::MachineSemaphores;
 
 /// Runs the task of a bundle once, and prints its value as JSON.
@@ -38,10 +36,14 @@ pub(crate) fn run(file: &Path, rules: Rules, registry: Registry, resources: Reso
         );
     }
     panics::install();
+    // Files that it keeps, and its progress, are where no other run looks for them.
+    let directory = std::env::temp_dir().join(format!("otaman-run-{}", uuid::Uuid::new_v4().simple()));
+    let broker = EmbeddedBroker::new();
+    let consumer = Arc::new(broker.consumer(session(), directory));
     let executor = Executor {
         registry: Arc::new(registry),
         resources: Arc::new(resources),
-        consumer: Arc::new(Alone),
+        consumer: Arc::clone(&consumer) as _,
         stop_grace: Config::default().stop_grace.0,
         isolates: Arc::new(Isolates::default()),
         semaphores: Arc::new(MachineSemaphores::new(SemaphoreWidths::default(), None)),
@@ -50,19 +52,30 @@ pub(crate) fn run(file: &Path, rules: Rules, registry: Registry, resources: Reso
         rules,
         fitness: None,
     };
-    let token = Token { attempt: outcome.attempt, session: SessionId::from_uuid(uuid::Uuid::new_v4()) };
-    let lease = Lease { task: task.id, token };
-    let task = Arc::new(task);
-    let delivery = Delivery { execution, task, lease, spent: Spent::default(), failed_attempts: Vec::new() };
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(Failed::Start)?;
     let ended = runtime.block_on(async {
+        broker.producer(execution).publish(vec![Arc::new(task)]).await?;
+        let delivery = consumer.lease().await?.ok_or(broker::Error::Closed)?;
         let mut interrupted = pin!(interrupted().fuse());
-        executor.execute(&delivery, interrupted.as_mut()).await
+        Ok(executor.execute(&delivery, interrupted.as_mut()).await)
     });
+    let ended = ended.map_err(Error::broker("running a task by itself"))?;
     tracing::info!(took = ?ended.duration, "it has ended");
     match ended.result {
         Ok(value) => print(&value),
         Err(failure) => Err(Failed::Task(Box::new(failure))),
+    }
+}
+
+/// A session for tasks of any type.
+fn session() -> Session {
+    Session {
+        id: SessionId::from_uuid(uuid::Uuid::new_v4()),
+        node: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        pid: std::process::id(),
+        worker_types: Vec::new(),
+        concurrency: 1,
+        lease: Duration::ZERO,
     }
 }
 
@@ -90,54 +103,6 @@ fn print(value: &Value) -> Result<(), Failed> {
     let mut out = io::stdout().lock();
     let printed = serde_json::to_writer_pretty(&mut out, &json).map_err(io::Error::from);
     printed.and_then(|()| writeln!(out)).map_err(Failed::Print)
-}
-
-/// For a task that nobody has leased: nothing is reported, and files stay where they are.
-struct Alone;
-
-impl TaskConsumer for Alone {
-    fn lease(&self) -> BoxFuture<'_, Result<Option<Delivery>, Error>> {
-        async { Ok(None) }.boxed()
-    }
-
-    fn complete(&self, _: Lease, _: Outcome) -> BoxFuture<'_, Result<Settled, Error>> {
-        async { Ok(Settled::Stale) }.boxed()
-    }
-
-    fn retry(&self, _: Lease, _: Attempt, _: Duration) -> BoxFuture<'_, Result<Settled, Error>> {
-        async { Ok(Settled::Stale) }.boxed()
-    }
-
-    fn holds<'a>(&'a self, _: &'a ExecutionId, _: Lease) -> BoxFuture<'a, Result<bool, Error>> {
-        async { Ok(true) }.boxed()
-    }
-
-    fn save_progress<'a>(
-        &'a self,
-        _: &'a ExecutionId,
-        _: Lease,
-        _: bytes::Bytes,
-    ) -> BoxFuture<'a, Result<Settled, Error>> {
-        async { Ok(Settled::Accepted) }.boxed()
-    }
-
-    fn saved_progress<'a>(
-        &'a self,
-        _: &'a ExecutionId,
-        _: TaskId,
-    ) -> BoxFuture<'a, Result<Option<bytes::Bytes>, Error>> {
-        async { Ok(None) }.boxed()
-    }
-
-    fn keep<'a>(&'a self, _: &'a ExecutionId, file: &'a Path) -> BoxFuture<'a, Result<String, Error>> {
-        async move {
-            let kept = std::env::temp_dir().join(format!("otaman-kept-{}", uuid::Uuid::new_v4()));
-            let moved = std::fs::rename(file, &kept).or_else(|_| std::fs::copy(file, &kept).map(drop));
-            moved.map_err(|source| Error::Keep { path: file.display().to_string(), source })?;
-            Ok(format!("file://{}", kept.display()))
-        }
-        .boxed()
-    }
 }
 
 /// What is said of a task that failed, on many lines.
