@@ -26,11 +26,12 @@ fn with_a_signing_key_unsigned_messages_are_put_aside() {
         let shown = cluster.coordinator().run(&["queues", "-o", "json"]);
         let text = if shown.code == Some(0) { shown.stdout } else { String::new() };
         let queues: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        // At least one copy of each: whoever loses its connection on the way publishes again what was not confirmed.
         let dead = queues
             .as_array()
             .into_iter()
             .flatten()
-            .any(|queue| queue.to_string().contains("otaman.dead") && queue["ready"].as_u64() == Some(3));
+            .any(|queue| queue.to_string().contains("otaman.dead") && queue["ready"].as_u64() >= Some(3));
         dead.then_some(())
     });
     drop(stranger);
