@@ -1,0 +1,46 @@
+//! What can go wrong with a layer.
+
+use crate::array::DataType;
+use crate::geometry::{Bounds, Resolution};
+
+/// What can go wrong with a layer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It has no such resolution.
+    #[error("{layer} has no scale of {resolution}; it has {available}")]
+    NoScale {
+        /// The layer's path.
+        layer: String,
+        /// What was asked for.
+        resolution: Resolution,
+        /// The scales there are, in words.
+        available: String,
+    },
+    /// A box reaches beyond the layer.
+    #[error("{bounds} reaches beyond {layer}, which at {resolution} is {available}")]
+    Outside {
+        /// The layer's path.
+        layer: String,
+        /// The box.
+        bounds: Box<Bounds>,
+        /// At which resolution.
+        resolution: Resolution,
+        /// What there is.
+        available: Box<Bounds>,
+    },
+    /// An array of another type or number of channels.
+    #[error("{layer} holds {channels} × {data_type}, not {found_channels} × {found}")]
+    Mismatch {
+        /// The layer's path.
+        layer: String,
+        /// Its type.
+        data_type: DataType,
+        /// How many values each of its voxels has.
+        channels: usize,
+        /// The array's type.
+        found: DataType,
+        /// How many values each of the array's voxels has.
+        found_channels: usize,
+    },
+}

@@ -1,0 +1,7 @@
+//! Layers: volumes in storage.
+
+mod error;
+mod volume;
+
+pub use error::Error;
+pub use volume::{Scale, Volume};
