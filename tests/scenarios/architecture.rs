@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 10] = [
     ("worker", &["backends", "otaman", "protocol", "volumetric"]),
     // `worker` and `volumetric` for its program alone: the library must not name them.
     ("coordinator", &["backends", "otaman", "protocol", "volumetric", "worker"]),
-    ("tests", &["backends", "coordinator", "otaman", "protocol", "worker"]),
+    ("tests", &["backends", "coordinator", "otaman", "protocol", "volumetric", "worker"]),
     ("rough", &["coordinator", "otaman", "worker"]),
     ("own-operation", &["coordinator", "otaman", "worker"]),
 ];
