@@ -15,5 +15,7 @@
 //! ```
 
 pub mod array;
+pub mod blending;
+pub mod function;
 pub mod geometry;
 pub mod layer;
