@@ -14,6 +14,7 @@
 //! # Ok::<(), volumetric::geometry::Error>(())
 //! ```
 
+pub mod apply;
 pub mod array;
 pub mod blending;
 pub mod function;

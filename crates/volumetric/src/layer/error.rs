@@ -43,4 +43,26 @@ pub enum Error {
         /// How many values each of the array's voxels has.
         found_channels: usize,
     },
+    /// A parameter of a spec that cannot be.
+    #[error("{parameter}: {reason}")]
+    Parameter {
+        /// Its name.
+        parameter: &'static str,
+        /// What is wrong with it, and the cure.
+        reason: String,
+    },
+    /// Nothing may be written there.
+    #[error("{layer} is not to be written: {reason}")]
+    ReadOnly {
+        /// The layer's path.
+        layer: String,
+        /// Why, and the cure.
+        reason: String,
+    },
+    /// A function on the way from or to the layer failed.
+    #[error(transparent)]
+    Processor(#[from] crate::function::Error),
+    /// To come.
+    #[error("not yet")]
+    NotYet,
 }

@@ -1,7 +1,19 @@
 //! Layers: volumes in storage.
 
 mod error;
+mod handle;
+mod placeholder;
+mod precomputed;
+mod spec;
+pub mod storage;
+mod versions;
 mod volume;
+mod zarr;
 
 pub use error::Error;
+pub use handle::Layer;
+pub use precomputed::{AddMode, AddedScale, OnExists, PrecomputedSpec};
+pub use spec::{Description, LayerSpec};
+pub use versions::Version;
 pub use volume::{Scale, Volume};
+pub use zarr::ZarrSpec;

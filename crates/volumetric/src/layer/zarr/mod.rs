@@ -1,0 +1,5 @@
+//! Zarr arrays, and OME-Zarr images.
+
+mod parameters;
+
+pub use parameters::ZarrSpec;
