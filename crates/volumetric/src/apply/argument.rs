@@ -17,6 +17,16 @@ pub enum Argument {
     Value(Json),
 }
 
+impl Argument {
+    /// Gives a layer a path that means the same in every process of this machine.
+    pub(crate) fn make_absolute(&mut self) -> Result<(), crate::layer::Error> {
+        if let Self::Layer(layer) = self {
+            *layer = layer.absolute()?;
+        }
+        Ok(())
+    }
+}
+
 impl<'de> Deserialize<'de> for Argument {
     /// By hand, so that a mistake in a layer is told as one.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

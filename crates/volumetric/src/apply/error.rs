@@ -1,7 +1,5 @@
 //! What can go wrong while a chunk is processed.
 
-use std::path::PathBuf;
-
 use crate::array::DataType;
 use crate::geometry::{Bounds, Vec3};
 
@@ -73,34 +71,24 @@ pub enum Error {
         found: Vec3,
     },
     /// An intermediate result that should be there is not. Nothing is made up for it.
-    #[error(
-        "the intermediate result {path} is missing; it was deleted, or the directory is not shared by all workers"
-    )]
+    #[error("the intermediate result {path} is missing; it was deleted, or its directory is not shared by all workers")]
     Missing {
         /// Where it should be.
-        path: PathBuf,
+        path: String,
     },
     /// An intermediate result that is damaged or another one.
-    #[error("the intermediate result {path} is not of {expected}: {problem}")]
+    #[error("the intermediate result {path} is not that of {expected}: {problem}")]
     Foreign {
         /// Where it is.
-        path: PathBuf,
+        path: String,
         /// What it should be.
         expected: Box<Bounds>,
         /// What is wrong.
         problem: String,
     },
-    /// Intermediate results could not be kept.
-    #[error("{what} {path}")]
-    File {
-        /// What was being done.
-        what: &'static str,
-        /// Where.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    /// Intermediate results could not be kept or read.
+    #[error(transparent)]
+    Storage(#[from] crate::layer::storage::Error),
     /// What all tasks share cannot be read.
     #[error("the task's recipe is malformed")]
     Recipe(#[from] serde_json::Error),

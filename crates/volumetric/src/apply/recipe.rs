@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::apply::argument::Argument;
@@ -59,13 +60,24 @@ pub struct Target {
 }
 
 /// Where results wait to be put together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Temporaries {
     /// The directory that the spec names.
     pub directory: String,
     /// What flow they are of, as a hash of everything that its results depend on: a flow that differs in anything has
     /// tasks of its own, so that nobody counts on results that another one has deleted.
     pub key: String,
+}
+
+/// One chunk of a level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChunkName {
+    /// Its level, from 0 for the largest.
+    pub level: usize,
+    /// Its first voxel, without pads.
+    pub start: Vec3,
 }
 
 /// How results of chunks are put together.

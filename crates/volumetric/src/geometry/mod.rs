@@ -14,6 +14,6 @@ pub use bounds::Bounds;
 pub use error::Error;
 pub use grid::{Fit, Grid, Layout};
 pub use region::Region;
-pub use region_spec::RegionSpec;
+pub use region_spec::{RegionSpec, from_coordinates};
 pub use resolution::Resolution;
 pub use vec3::Vec3;

@@ -66,3 +66,10 @@ pub enum Error {
     #[error("not yet")]
     NotYet,
 }
+
+impl Error {
+    /// Whether there is no such layer yet.
+    pub fn is_missing(&self) -> bool {
+        false
+    }
+}
