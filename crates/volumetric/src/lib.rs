@@ -16,6 +16,7 @@
 
 pub mod array;
 pub mod blending;
+pub mod expression;
 pub mod function;
 pub mod geometry;
 pub mod layer;

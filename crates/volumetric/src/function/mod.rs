@@ -5,6 +5,7 @@ mod callable;
 mod copy;
 mod error;
 mod input;
+mod lambda;
 mod operation;
 mod registration;
 mod spec;
