@@ -143,7 +143,7 @@ pub enum Problem {
     #[error("division by zero")]
     DivisionByZero,
     /// Arrays that are not equally large.
-    #[error("arrays of {first} and {second} values do not go together")]
+    #[error("arrays of {first} and of {second} do not go together")]
     Sizes {
         /// The size of one.
         first: String,

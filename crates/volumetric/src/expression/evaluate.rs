@@ -92,8 +92,8 @@ impl Expression {
                 let found = array.shape().size;
                 let first = *size.get_or_insert(found);
                 if first != found {
-                    let sizes = Problem::Sizes { first: first.to_string(), second: found.to_string() };
-                    return Err(sizes.at(1));
+                    let [first, second] = [first, found].map(|size| format!("{size} voxels"));
+                    return Err(Problem::Sizes { first, second }.at(1));
                 }
             }
         }

@@ -11,8 +11,8 @@ use crate::expression::{Error, Problem};
 
 /// Most characters of an expression.
 const MAX_LENGTH: usize = 10_000;
-/// How deep parts may be nested; bounds the stack.
-const MAX_DEPTH: usize = 100;
+/// How deep parts may be nested; with it, half a megabyte of stack will do.
+const MAX_DEPTH: usize = 64;
 /// Most parts; bounds the work of a block.
 const MAX_PARTS: usize = 2_000;
 

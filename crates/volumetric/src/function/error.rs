@@ -104,7 +104,7 @@ pub enum Error {
     #[error("{0} is no input of a function: layers, numbers, booleans, texts and null are")]
     NoInput(String),
     /// Inputs whose sizes do not go together.
-    #[error("{function} is given arrays of {first} and {second} values, which do not go together")]
+    #[error("{function} is given arrays of {first} and of {second}, which do not go together")]
     Sizes {
         /// The function.
         function: String,

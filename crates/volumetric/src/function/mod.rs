@@ -3,6 +3,7 @@
 mod arguments;
 mod callable;
 mod copy;
+mod downsample;
 mod error;
 mod input;
 mod lambda;
