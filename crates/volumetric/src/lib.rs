@@ -17,6 +17,7 @@
 pub mod apply;
 pub mod array;
 pub mod blending;
+pub mod expression;
 pub mod function;
 pub mod geometry;
 pub mod layer;

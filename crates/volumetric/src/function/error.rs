@@ -104,7 +104,7 @@ pub enum Error {
     #[error("{0} is no input of a function: layers, numbers, booleans, texts and null are")]
     NoInput(String),
     /// Inputs whose sizes do not go together.
-    #[error("{function} is given arrays of {first} and {second} values, which do not go together")]
+    #[error("{function} is given arrays of {first} and of {second}, which do not go together")]
     Sizes {
         /// The function.
         function: String,
@@ -184,6 +184,12 @@ pub enum Error {
         /// The size of the chunk with its context.
         wanted: Vec3,
     },
+    /// A lambda without text, or with other parameters.
+    #[error("a lambda has the one parameter \"lambda_str\", a text such as \"lambda src: src + 1\"; {0}")]
+    LambdaParameters(String),
+    /// A malformed expression, or one for other inputs.
+    #[error("lambda_str, {0}")]
+    Expression(#[from] crate::expression::Error),
     /// What a function of the user says.
     #[error("{function} failed")]
     Failed {
@@ -213,7 +219,9 @@ impl Error {
             Self::UnknownParameter { name, .. } => below(name),
             Self::Parameter { name, .. } => below(name),
             Self::Malformed { place, .. } => place.clone(),
-            Self::UnknownInput { .. }
+            Self::Expression(_) => "/lambda_str".into(),
+            Self::LambdaParameters(_)
+            | Self::UnknownInput { .. }
             | Self::Twice { .. }
             | Self::MissingInput { .. }
             | Self::Kind { .. }

@@ -3,8 +3,10 @@
 mod arguments;
 mod callable;
 mod copy;
+mod downsample;
 mod error;
 mod input;
+mod lambda;
 mod operation;
 mod registration;
 mod spec;

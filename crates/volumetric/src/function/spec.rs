@@ -1,12 +1,15 @@
 //! Functions as specs write them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value as Json, json};
 
+use crate::expression::Expression;
+use crate::function::lambda::Lambda;
 use crate::function::{Error, Function, registered};
 
 /// A function as specs write it: `{"@type": "lambda", "lambda_str": "lambda src: src + 1"}`, or the name of one
@@ -53,6 +56,9 @@ impl FunctionSpec {
             Some(other) => return Err(Error::Mode(other.to_string())),
         }
         let name = self.type_name();
+        if name == "lambda" {
+            return lambda(parameters);
+        }
         let all = registered();
         let mut found = all.iter().filter(|registration| registration.name() == name);
         let Some(registration) = found.next() else {
@@ -69,6 +75,19 @@ impl FunctionSpec {
         }
         Ok(Function::new(name, registration.build(parameters)?))
     }
+}
+
+fn lambda(mut parameters: Map<String, Json>) -> Result<Function, Error> {
+    let text = parameters.remove("lambda_str");
+    if let Some(other) = parameters.keys().next() {
+        return Err(Error::LambdaParameters(format!("{other:?} is none of a lambda")));
+    }
+    let text = match text {
+        Some(Json::String(text)) => text,
+        Some(other) => return Err(Error::LambdaParameters(format!("{other} is no text"))),
+        None => return Err(Error::LambdaParameters("it is missing".into())),
+    };
+    Ok(Function::new("lambda", Arc::new(Lambda(Expression::parse(&text)?))))
 }
 
 impl<'de> Deserialize<'de> for FunctionSpec {
