@@ -1,9 +1,12 @@
 //! Layers: volumes in storage.
 
+mod chunks;
 mod error;
 mod handle;
+mod json;
 mod placeholder;
 mod precomputed;
+mod settings;
 mod spec;
 pub mod storage;
 mod versions;

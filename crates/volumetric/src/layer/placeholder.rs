@@ -27,44 +27,61 @@ impl FunctionSpec {
     }
 }
 
-impl Function {
-    /// The function of an array.
-    ///
-    /// # Errors
-    /// If it cannot be applied.
-    pub fn apply(&self, _: Array) -> Result<Array, Error> {
-        Err(Error::Parameter {
-            parameter: "read_procs or write_procs",
-            reason: format!("{} is not known", self.0.0),
-        })
-    }
+/// What a function of one array makes of it.
+pub(crate) fn apply(function: &Function, _: Array) -> Result<Array, Error> {
+    let reason = format!("{} is not known", function.0.0);
+    Err(Error::Parameter { parameter: "read_procs or write_procs", reason })
 }
 
 /// A box in space as specs write it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "@type", deny_unknown_fields)]
-#[schemars(extend("x-otaman" = "value"))]
-pub enum RegionSpec {
-    /// From one corner to the other, in voxels of a resolution.
-    #[serde(rename = "BBox3D.from_coords")]
-    FromCoords {
-        /// Where it begins.
-        start_coord: [f64; 3],
-        /// Where it ends.
-        end_coord: [f64; 3],
-        /// How large the voxels are, in nm.
-        resolution: [f64; 3],
-    },
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegionSpec(pub Region);
+
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(rename = "@type")]
+    kind: String,
+    start_coord: [f64; 3],
+    end_coord: [f64; 3],
+    #[serde(default = "nanometre")]
+    resolution: [f64; 3],
 }
 
-impl RegionSpec {
-    /// The box.
-    ///
-    /// # Errors
-    /// If it is not made of whole femtometres or inverted.
-    pub fn region(&self) -> Result<Region, crate::geometry::Error> {
-        let Self::FromCoords { start_coord, end_coord, resolution } = self;
-        let scaled = |corner: &[f64; 3]| std::array::from_fn(|axis| corner[axis] * resolution[axis]);
+fn nanometre() -> [f64; 3] {
+    [1.0; 3]
+}
+
+impl<'de> Deserialize<'de> for RegionSpec {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Written { start_coord, end_coord, resolution, .. } = Written::deserialize(deserializer)?;
+        let scaled = |corner: [f64; 3]| std::array::from_fn(|axis| corner[axis] * resolution[axis]);
         Region::from_nanometres(scaled(start_coord), scaled(end_coord))
+            .map(Self)
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for RegionSpec {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let nanometre = crate::geometry::Resolution::from_femtometres([1; 3]);
+        let bounds = self.0.expanded(nanometre);
+        #[expect(clippy::cast_precision_loss, reason = "a stand-in")]
+        let scaled = |corner: crate::geometry::Vec3| corner.0.map(|place| place as f64 / 1e6);
+        let kind = "BBox3D.from_coords".to_owned();
+        let (start_coord, end_coord) = (scaled(bounds.start), scaled(bounds.stop));
+        Written { kind, start_coord, end_coord, resolution: [1.0; 3] }.serialize(serializer)
+    }
+}
+
+impl JsonSchema for RegionSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "BBox3D".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut schema = Written::json_schema(generator);
+        schema.insert("x-otaman".into(), "value".into());
+        schema
     }
 }
