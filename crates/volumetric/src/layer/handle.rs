@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::array::{Array, Shape};
 use crate::geometry::{Bounds, Resolution, Vec3};
-use crate::layer::placeholder::Function;
+use crate::function::Function;
+use crate::layer::settings::Settings;
 use crate::layer::{Error, Volume};
 
 /// A volume in storage with what is to be done on the way from and to it. Clones are the same layer.
@@ -12,18 +13,6 @@ use crate::layer::{Error, Volume};
 pub struct Layer {
     volume: Arc<dyn Volume>,
     settings: Arc<Settings>,
-}
-
-/// What a spec says about how a layer is to be used.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Settings {
-    pub(crate) read_procs: Vec<Function>,
-    pub(crate) write_procs: Vec<Function>,
-    pub(crate) default_resolution: Option<Resolution>,
-    pub(crate) cache_bytes_limit: Option<u64>,
-    pub(crate) is_bounded: bool,
-    pub(crate) is_read_only: bool,
-    pub(crate) allows_rounding: bool,
 }
 
 /// How many bytes a cache holds if a spec does not say it.

@@ -1,9 +1,11 @@
 //! Layers: volumes in storage.
 
+mod chunks;
 mod error;
 mod handle;
-mod placeholder;
+mod json;
 mod precomputed;
+mod settings;
 mod spec;
 pub mod storage;
 mod versions;

@@ -1,10 +1,13 @@
 //! Layers as specs write them.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::array::DataType;
-use crate::layer::{Error, Layer, PrecomputedSpec, Scale, ZarrSpec};
+use crate::layer::settings::Opened;
+use crate::layer::{Error, Layer, PrecomputedSpec, Scale, Volume, ZarrSpec, storage};
 
 /// A layer as specs write it; also in the arguments of tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,26 +42,42 @@ impl LayerSpec {
     /// # Errors
     /// If a parameter cannot be, the layer or its reference cannot be read, or it exists and is another one.
     pub fn describe(&self) -> Result<Description, Error> {
-        match self {
-            Self::Precomputed(_) => Err(Error::NotYet),
-            Self::Zarr(_) => Err(Error::NotYet),
-        }
+        let opened = match self {
+            Self::Precomputed(spec) => spec.describe(),
+            Self::Zarr(spec) => spec.describe(),
+        }?;
+        Ok(Description {
+            path: opened.volume.path().to_owned(),
+            data_type: opened.volume.data_type(),
+            channels: opened.volume.channels(),
+            scales: opened.volume.scales(),
+        })
     }
 
-    /// Writes the layer's metadata if the parameters ask for it and they are not there yet, and opens it.
+    /// Writes the layer's metadata if the parameters ask for it and they are not there yet, and opens it. Doing so
+    /// again changes nothing.
     ///
     /// # Errors
     /// As [`LayerSpec::describe`], or if the metadata cannot be written.
     pub fn create(&self) -> Result<Layer, Error> {
-        Err(Error::NotYet)
+        match self {
+            Self::Precomputed(spec) => spec.create(),
+            Self::Zarr(spec) => spec.create(),
+        }
+        .map(layer)
     }
 
-    /// Opens the layer; never writes.
+    /// Opens the layer; never writes. Its metadata are read each time: whoever keeps an opened layer may write to one
+    /// that somebody has made anew since.
     ///
     /// # Errors
     /// If it does not exist, cannot be read, or a parameter cannot be.
     pub fn open(&self) -> Result<Layer, Error> {
-        Err(Error::NotYet)
+        match self {
+            Self::Precomputed(spec) => spec.open(),
+            Self::Zarr(spec) => spec.open(),
+        }
+        .map(layer)
     }
 
     /// Whether anything is done with what is written.
@@ -69,11 +88,23 @@ impl LayerSpec {
         }
     }
 
-    /// The same layer by a path that means the same in every process of this machine: a local one made absolute.
+    /// The same layer by a path that means the same to every process of this machine: a local one made absolute.
     ///
     /// # Errors
-    /// If the current directory is not known.
+    /// If the current or the home directory is not known.
     pub fn absolute(&self) -> Result<Self, Error> {
-        Err(Error::NotYet)
+        let mut spec = self.clone();
+        let paths = match &mut spec {
+            Self::Precomputed(spec) => [Some(&mut spec.path), spec.info_reference_path.as_mut()],
+            Self::Zarr(spec) => [Some(&mut spec.path), None],
+        };
+        for path in paths.into_iter().flatten() {
+            *path = storage::absolute(path)?;
+        }
+        Ok(spec)
     }
+}
+
+fn layer(opened: Opened) -> Layer {
+    Layer::with_settings(Arc::new(opened.volume), opened.settings)
 }

@@ -68,6 +68,11 @@ impl fmt::Display for Action {
 }
 
 impl Error {
+    /// Reading failed.
+    pub(crate) fn reading(place: String, source: io::Error) -> Self {
+        Self::Failed { action: Action::Read, place, source }
+    }
+
     /// Whether trying again may help.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -89,6 +89,30 @@ fn home(path: &str) -> Result<PathBuf, Error> {
     }
 }
 
+/// A local path made absolute; a URL as it is. What stands before a path, such as `precomputed://`, stays.
+pub(crate) fn absolute(text: &str) -> Result<String, Error> {
+    let (before, place) = match text.split_once("://") {
+        Some((scheme @ ("precomputed" | "zarr" | "zarr2" | "zarr3"), place)) => {
+            (&text[..scheme.len() + "://".len()], place)
+        }
+        _ => ("", text),
+    };
+    match Location::parse(place)? {
+        Location::Remote { .. } => Ok(text.to_owned()),
+        Location::Local(path) => {
+            let absolute = std::path::absolute(&path).map_err(|error| Error::Place {
+                place: place.to_owned(),
+                reason: format!("the current directory is not known: {error}"),
+            })?;
+            let absolute = absolute.to_str().ok_or_else(|| Error::Place {
+                place: place.to_owned(),
+                reason: "it lies below a directory whose name is not UTF-8".into(),
+            })?;
+            Ok(format!("{before}{absolute}"))
+        }
+    }
+}
+
 /// A URL, or text with URLs in it, without user names, passwords and signatures.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());

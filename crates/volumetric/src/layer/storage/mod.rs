@@ -7,7 +7,7 @@ mod remote;
 mod runtime;
 mod store;
 
-pub use error::Error;
+pub use error::{Action, Error};
 pub use store::Storage;
 
-pub(crate) use store::Object;
+pub(crate) use location::absolute;

@@ -65,6 +65,14 @@ impl Storage {
         matches!(self.kind, Kind::Local(_))
     }
 
+    /// Whether what is put can say by itself how it is compressed. Otherwise names do.
+    pub(crate) fn says_encodings(&self) -> bool {
+        match &self.kind {
+            Kind::Local(_) => false,
+            Kind::Remote(objects) => !objects.is_web(),
+        }
+    }
+
     /// The place below it.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
