@@ -1,6 +1,6 @@
 //! A piece of a volume in memory.
 
-use crate::array::{DataType, Element, Elements, Shape, with_elements};
+use crate::array::{DataType, Element, Elements, Placed, Shape, copy_box, with_elements};
 use crate::geometry::{Bounds, Vec3};
 
 /// A piece of a volume in memory: values of one type, x fastest, then y, z, channels.
@@ -141,22 +141,15 @@ impl Array {
         );
         assert_eq!(self.data_type(), from.data_type(), "only equal types are copied");
         assert_eq!(self.shape.channels, from.shape.channels, "only equal numbers of channels are copied");
-        if bounds.is_empty() {
-            return;
-        }
-        let width = self.data_type().size();
-        let [channels, x, ..] = Shape::new(self.shape.channels, bounds.size()).extents();
-        let row = x * width;
-        for channel in 0..channels {
-            for z in 0..bounds.size()[2] {
-                for y in 0..bounds.size()[1] {
-                    let offset = Vec3::new(0, y, z);
-                    let source = from.index(channel, bounds.start + offset) * width;
-                    let target = self.index(channel, at + offset) * width;
-                    self.elements.bytes_mut()[target..target + row]
-                        .copy_from_slice(&from.elements.bytes()[source..source + row]);
-                }
-            }
-        }
+        let (channels, width) = (self.shape.channels, self.data_type().size());
+        let to = Bounds::at(bounds.start - at, self.shape.size);
+        let from_bounds = Bounds::at(Vec3::ZERO, from.shape.size);
+        copy_box(
+            Placed { bytes: from.elements.bytes(), bounds: from_bounds },
+            Placed { bytes: self.elements.bytes_mut(), bounds: to },
+            bounds,
+            channels,
+            width,
+        );
     }
 }

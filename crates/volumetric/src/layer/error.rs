@@ -2,6 +2,7 @@
 
 use crate::array::DataType;
 use crate::geometry::{Bounds, Resolution};
+use crate::layer::storage;
 
 /// What can go wrong with a layer.
 #[derive(Debug, thiserror::Error)]
@@ -43,4 +44,104 @@ pub enum Error {
         /// How many values each of the array's voxels has.
         found_channels: usize,
     },
+    /// A parameter of a spec that cannot be.
+    #[error("{parameter}: {reason}")]
+    Parameter {
+        /// Its name.
+        parameter: &'static str,
+        /// What is wrong with it, and the cure.
+        reason: String,
+    },
+    /// Nothing may be written there.
+    #[error("{layer} is not to be written: {reason}")]
+    ReadOnly {
+        /// The layer's path.
+        layer: String,
+        /// Why, and the cure.
+        reason: String,
+    },
+    /// A scale that there is and that cannot be used.
+    #[error("{layer} cannot be used at {resolution}: {reason}")]
+    Unusable {
+        /// The layer's path.
+        layer: String,
+        /// The scale's resolution.
+        resolution: Resolution,
+        /// Why, and the cure.
+        reason: String,
+    },
+    /// A chunk that was never written, of a layer that shall have none.
+    #[error("{chunk} does not exist, and missing chunks are not to be filled")]
+    MissingChunk {
+        /// Where it would be.
+        chunk: String,
+    },
+    /// What stands in a chunk cannot be its values.
+    #[error("{chunk} is broken: {reason}")]
+    Chunk {
+        /// Where it is.
+        chunk: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no layer.
+    #[error("there is no layer at {layer}: {missing} does not exist; {cure}")]
+    NotFound {
+        /// The layer's path.
+        layer: String,
+        /// What does not exist.
+        missing: String,
+        /// What would help.
+        cure: &'static str,
+    },
+    /// Metadata that cannot be.
+    #[error("{place}: {reason}")]
+    Metadata {
+        /// Where they are.
+        place: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// There is a layer already, and it is another one.
+    #[error("{layer} exists already and differs: {difference}; {cure}")]
+    Exists {
+        /// The layer's path.
+        layer: String,
+        /// In what it differs.
+        difference: String,
+        /// What would help.
+        cure: &'static str,
+    },
+    /// A function on the way from or to the layer failed.
+    #[error(transparent)]
+    Processor(#[from] crate::function::Error),
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
+}
+
+impl Error {
+    /// Whether there is no such layer, or not yet such a scale of it: something may make it.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
+    /// Whether trying again may help. `otaman::Error` finds out the same when it is made of this one.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Storage(error) => error.is_transient(),
+            Self::NoScale { .. }
+            | Self::Outside { .. }
+            | Self::Mismatch { .. }
+            | Self::Parameter { .. }
+            | Self::ReadOnly { .. }
+            | Self::Unusable { .. }
+            | Self::MissingChunk { .. }
+            | Self::Chunk { .. }
+            | Self::NotFound { .. }
+            | Self::Metadata { .. }
+            | Self::Exists { .. }
+            | Self::Processor(_) => false,
+        }
+    }
 }

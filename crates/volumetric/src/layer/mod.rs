@@ -1,7 +1,21 @@
 //! Layers: volumes in storage.
 
+mod chunks;
 mod error;
+mod handle;
+mod json;
+mod precomputed;
+mod settings;
+mod spec;
+pub mod storage;
+mod versions;
 mod volume;
+mod zarr;
 
 pub use error::Error;
+pub use handle::Layer;
+pub use precomputed::{AddMode, AddedScale, OnExists, PrecomputedSpec};
+pub use spec::{Description, LayerSpec};
+pub use versions::Version;
 pub use volume::{Scale, Volume};
+pub use zarr::ZarrSpec;

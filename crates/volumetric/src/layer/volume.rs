@@ -1,5 +1,7 @@
 //! What a format of volumes must promise.
 
+use std::sync::Arc;
+
 use crate::array::{Array, DataType};
 use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::Error;
@@ -51,4 +53,15 @@ pub trait Volume: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// If it reaches outside, is of another type, or storage fails.
     fn write(&self, resolution: Resolution, start: Vec3, array: &Array) -> Result<(), Error>;
+
+    /// What was never written has this value.
+    fn fill_value(&self) -> f64 {
+        0.0
+    }
+
+    /// The same volume with a cache of decoded chunks that holds at most this many bytes, if it can have one.
+    fn cached(&self, bytes: u64) -> Option<Arc<dyn Volume>> {
+        let _ = bytes;
+        None
+    }
 }
