@@ -1,7 +1,14 @@
-//! The stock coordinator, with the stock operations and an embedded worker.
+//! The stock coordinator, with the stock operations, those over volumes, and an embedded worker.
 
 use std::process::ExitCode;
 
+#[cfg(feature = "volumes")]
+mod view;
+
 fn main() -> ExitCode {
-    coordinator::main(worker::embedded(otaman::Resources::new()))
+    let extras = vec![
+        #[cfg(feature = "volumes")]
+        view::extra(),
+    ];
+    coordinator::main_with(worker::embedded(otaman::Resources::new()), extras)
 }

@@ -21,3 +21,5 @@ pub mod expression;
 pub mod function;
 pub mod geometry;
 pub mod layer;
+pub mod pyramid;
+pub mod view;

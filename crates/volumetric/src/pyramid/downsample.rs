@@ -12,7 +12,7 @@ use crate::pyramid::flow::Method;
 /// Writes a box of a coarser scale, or a copy if all factors are 1. At the edges of a volume, where a coarse voxel is only
 /// partly inside, it is made of what there is.
 #[operation(name = "volumetric.downsample", version = "1.0.0", tags("volumes"))]
-fn downsample(
+pub fn downsample(
     _context: &Context,
     /// The layer to read.
     src: LayerSpec,
@@ -43,8 +43,7 @@ fn downsample(
     }
     if factor != Vec3::ONE {
         let function: FunctionSpec =
-            serde_json::from_value(json!({"@type": "downsample", "factor": factor, "method": method}))
-                .map_err(|error| otaman::Error::permanent(error.to_string()))?;
+            serde_json::from_value(json!({"@type": "downsample", "factor": factor, "method": method}))?;
         piece = function.build()?.apply(piece)?;
     }
     target.write(dst_resolution, start, piece)?;

@@ -68,12 +68,3 @@ impl Error {
         }
     }
 }
-
-impl From<Error> for otaman::Error {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Layer(error) => error.into(),
-            other => Self::permanent(other.to_string()),
-        }
-    }
-}

@@ -1,7 +1,6 @@
 //! The flow `build_pyramid_flow`: one spec, all scales.
 
 use otaman::{Descriptor, Error as Failure, Estimate, Flow, FlowEntry, FlowSchema, Handle, IntoCall, Operation as _, Registration, Resolve};
-use otaman::inventory;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -186,7 +185,7 @@ impl Stage {
             most = larger;
         }
         let layout = Layout::tiled(self.to.chunk, Fit::Exact).from_offset(self.to.offset);
-        Grid::of_superchunks(self.to.bounds, layout, most).map_err(|error| Failure::permanent(error.to_string()))
+        Ok(Grid::of_superchunks(self.to.bounds, layout, most)?)
     }
 }
 
@@ -211,7 +210,7 @@ impl FlowSchema for Pyramid {
     async fn expand(self, flow: Flow) -> Result<Built, Failure> {
         let plan = self.plan()?;
         flow.estimate(plan.estimate());
-        flow.run(crate::layer::Create { layer: plan.dst.clone() }).await?;
+        flow.run(crate::apply::CreateLayer { layer: plan.dst.clone() }).await?;
         for stage in &plan.stages {
             let boxes = stage.boxes()?;
             flow.expect(Downsample::descriptor().name.parse()?, boxes.len());
