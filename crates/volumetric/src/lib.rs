@@ -20,3 +20,4 @@ pub mod expression;
 pub mod function;
 pub mod geometry;
 pub mod layer;
+pub mod picture;
