@@ -57,7 +57,7 @@ pub fn random(data_type: DataType, shape: Shape, seed: u64, variety: u64) -> Arr
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         let mixed = mixed ^ (mixed >> 31);
         // One in four is any value, the others are near the largest label.
-        if variety > 4 || mixed % 4 == 0 { mixed } else { u64::MAX - (mixed >> 8) % variety }
+        if variety > 4 || mixed.is_multiple_of(4) { mixed } else { u64::MAX - (mixed >> 8) % variety }
     };
     let mut array = Array::zeros(data_type, shape);
     match array.elements_mut() {
