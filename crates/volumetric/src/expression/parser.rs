@@ -8,7 +8,7 @@ use crate::expression::{Error, Problem};
 
 /// Most characters of an expression.
 const MAX_LENGTH: usize = 10_000;
-/// How deep parts may be nested; with it, half a megabyte of stack will do.
+/// How deep parts may be nested; with it, a megabyte of stack will do, even of a program built without optimisation.
 const MAX_DEPTH: usize = 64;
 /// Most parts; bounds the work of a block.
 const MAX_PARTS: usize = 2_000;
