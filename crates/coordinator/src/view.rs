@@ -57,7 +57,7 @@ fn run(matches: &ArgMatches) -> ExitCode {
     };
     let shading = match (args.labels, args.range) {
         (true, _) => Shading::Labels,
-        (false, Some(Range { black, white })) => Shading::Range { black, white },
+        (false, Some(Range { black, white })) => Shading::Contrast { black, white },
         (false, None) => Shading::Natural,
     };
     let view = View {

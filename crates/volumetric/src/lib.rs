@@ -23,3 +23,4 @@ pub mod geometry;
 pub mod layer;
 pub mod pyramid;
 pub mod view;
+pub mod picture;
