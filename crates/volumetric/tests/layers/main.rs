@@ -2,6 +2,7 @@
 
 mod atomic;
 mod describing;
+mod golden;
 mod http;
 mod oracle;
 mod precomputed;

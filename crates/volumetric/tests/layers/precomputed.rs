@@ -227,7 +227,7 @@ fn scales_that_cannot_be_read_do_not_hide_the_others() {
     let mut coarse = info["scales"][0].clone();
     for (key, lengths, field, value) in [
         ("8_8_40", [8, 8, 40], "encoding", json!("jpeg")),
-        ("16_16_40", [16, 16, 40], "sharding", json!({"@type": "neuroglancer_uint64_sharded_v1"})),
+        ("16_16_40", [16, 16, 40], "sharding", json!({"@type": "neuroglancer_uint64_sharded_v9"})),
     ] {
         coarse["key"] = json!(key);
         coarse["resolution"] = json!(lengths);
