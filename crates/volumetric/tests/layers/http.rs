@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, thread};
@@ -44,7 +44,7 @@ fn serve(directory: &Path, manner: Manner) -> Server {
     Server { address, requests }
 }
 
-fn answer(mut stream: TcpStream, directory: &PathBuf, manner: Manner, counter: &AtomicUsize) -> Option<()> {
+fn answer(mut stream: TcpStream, directory: &Path, manner: Manner, counter: &AtomicUsize) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     loop {
         let mut line = String::new();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -188,12 +188,13 @@ async fn fetch(store: &dyn ObjectStore, path: &Path, options: GetOptions) -> Res
     Ok(Got { encoding, bytes: got.bytes().await? })
 }
 
+type Clients = HashMap<(Scheme, String), Arc<dyn ObjectStore>>;
+
 /// Clients hold connections and credentials, so each store has one for the whole process.
 fn client(scheme: Scheme, base: &str) -> io::Result<Arc<dyn ObjectStore>> {
     // Held for as long as it takes to read the environment.
-    static CLIENTS: Mutex<Option<HashMap<(Scheme, String), Arc<dyn ObjectStore>>>> = Mutex::new(None);
+    static CLIENTS: LazyLock<Mutex<Clients>> = LazyLock::new(Mutex::default);
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let clients = clients.get_or_insert_default();
     if let Some(client) = clients.get(&(scheme, base.to_owned())) {
         return Ok(client.clone());
     }
