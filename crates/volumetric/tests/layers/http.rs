@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, thread};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use otaman::Cause;
 use serde_json::json;
 use volumetric::array::DataType;
@@ -26,8 +28,10 @@ enum Manner {
     Ranges,
     WholeFiles,
     Forbidden,
-    /// Answers what it did not send at all before it sends it.
+    /// Breaks off the first answer in the middle.
     CutOffOnce,
+    /// Zips everything, and says so.
+    Zipped,
 }
 
 fn serve(directory: &Path, manner: Manner) -> Server {
@@ -69,6 +73,14 @@ fn answer(mut stream: TcpStream, directory: &Path, manner: Manner, counter: &Ato
             stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n").as_bytes()).ok()?;
             continue;
         };
+        let (content, zipped) = match manner {
+            Manner::Zipped => {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+                encoder.write_all(&content).ok()?;
+                (encoder.finish().ok()?, "content-encoding: gzip\r\n")
+            }
+            _ => (content, ""),
+        };
         let modified = "last-modified: Wed, 01 Jan 2020 00:00:00 GMT";
         let (status, extra, body) = match range.filter(|_| manner == Manner::Ranges) {
             None => ("200 OK", String::new(), &content[..]),
@@ -83,8 +95,10 @@ fn answer(mut stream: TcpStream, directory: &Path, manner: Manner, counter: &Ato
                 ("206 Partial Content", extra, &content[start..stop])
             }
         };
-        let head =
-            format!("HTTP/1.1 {status}\r\n{modified}\r\n{extra}content-length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "HTTP/1.1 {status}\r\n{modified}\r\n{extra}{zipped}content-length: {}\r\n\r\n",
+            body.len()
+        );
         stream.write_all(head.as_bytes()).ok()?;
         if method != "HEAD" {
             if manner == Manner::CutOffOnce && number == 0 {
@@ -140,6 +154,20 @@ fn layers_are_read_from_servers_that_know_ranges_or_not() {
         }
         assert!(server.requests.load(Ordering::Relaxed) > 20);
     }
+}
+
+#[test]
+fn what_servers_say_is_zipped_is_unzipped() {
+    let directory = tempfile::tempdir().unwrap();
+    make(directory.path());
+    let server = serve(directory.path(), Manner::Zipped);
+    let local = open(json!({"@type": "build_cv_layer", "path": directory.path().join("raw")}));
+    let far = open(json!({"@type": "build_cv_layer", "path": format!("http://{}/raw", server.address)}));
+    let place = bounds([0, 0, 0], [20, 20, 8]);
+    assert_eq!(
+        far.read(resolution([8.0; 3]), place).unwrap(),
+        local.read(resolution([8.0; 3]), place).unwrap()
+    );
 }
 
 #[test]

@@ -17,8 +17,8 @@ use object_store::http::HttpBuilder;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, ClientOptions, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, PutPayload, RetryConfig,
+    Attribute, Attributes, ClientConfigKey, ClientOptions, Error, GetOptions, GetRange, HeaderMap,
+    HeaderValue, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
 };
 
 use crate::layer::storage::location::{Scheme, shown};
@@ -206,8 +206,9 @@ fn client(scheme: Scheme, base: &str) -> io::Result<Arc<dyn ObjectStore>> {
             Arc::new(builder.build().map_err(convert)?)
         }
         Scheme::Google => {
-            let builder = GoogleCloudStorageBuilder::from_env().with_url(base).with_retry(retry);
-            Arc::new(builder.build().map_err(convert)?)
+            let options = as_stored(google_options());
+            let builder = GoogleCloudStorageBuilder::from_env().with_url(base).with_client_options(options);
+            Arc::new(builder.with_retry(retry).build().map_err(convert)?)
         }
         Scheme::Azure => {
             let builder = MicrosoftAzureBuilder::from_env().with_url(base).with_retry(retry);
@@ -223,6 +224,28 @@ fn client(scheme: Scheme, base: &str) -> io::Result<Arc<dyn ObjectStore>> {
     };
     clients.insert((scheme, base.to_owned()), client.clone());
     Ok(client)
+}
+
+/// Google unzips what is stored zipped for whoever does not say that he can, and then does not say how long it is,
+/// which `object_store` insists on.
+fn as_stored(options: ClientOptions) -> ClientOptions {
+    let mut headers = HeaderMap::new();
+    headers.insert("accept-encoding", HeaderValue::from_static("gzip"));
+    options.with_default_headers(headers)
+}
+
+/// What the environment says of the client, as the builder would read it.
+fn google_options() -> ClientOptions {
+    let options = ClientOptions::new().with_allow_http(true);
+    std::env::vars_os().fold(options, |options, (name, value)| {
+        let name = name.to_str().map(str::to_ascii_lowercase);
+        let key =
+            name.as_deref().and_then(|name| name.strip_prefix("google_")?.parse::<ClientConfigKey>().ok());
+        match (key, value.to_str()) {
+            (Some(key), Some(value)) => options.with_config(key, value),
+            _ => options,
+        }
+    })
 }
 
 fn attributes(key: &str, encoding: Option<&'static str>) -> Attributes {
