@@ -14,6 +14,10 @@
 //! # Ok::<(), volumetric::geometry::Error>(())
 //! ```
 
+pub mod apply;
 pub mod array;
+pub mod blending;
+pub mod expression;
+pub mod function;
 pub mod geometry;
 pub mod layer;

@@ -28,6 +28,7 @@ mod walk;
 mod wording;
 
 pub use catalog::Catalog;
+pub use nearest::{listed, nearest};
 pub use parse::{Spec, parse};
 pub use problem::{Note, Problem, Problems};
 pub use schema::schema;

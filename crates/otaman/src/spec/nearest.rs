@@ -1,7 +1,7 @@
 //! Names that were perhaps meant, and lists of names for messages.
 
 /// The candidate most like `name`, if one is like it at all.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = simplified(name);
     let length = wanted.chars().count();
     let scored = candidates.into_iter().filter_map(|candidate| {
@@ -37,7 +37,7 @@ fn simplified(name: &str) -> String {
 }
 
 /// `a, b and c` or `a, b or c`, the rest counted when there are very many.
-pub(crate) fn listed<T: AsRef<str>>(items: &[T], joint: &str) -> String {
+pub fn listed<T: AsRef<str>>(items: &[T], joint: &str) -> String {
     const MOST: usize = 20;
     let mut items: Vec<&str> = items.iter().map(T::as_ref).collect();
     let more = items.len().saturating_sub(MOST);

@@ -1,6 +1,6 @@
 //! What can be wrong with a place or a size.
 
-use crate::geometry::{Region, Resolution};
+use crate::geometry::{Region, Resolution, Vec3};
 
 /// What can be wrong with a place or a size.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -29,5 +29,18 @@ pub enum Error {
         start: String,
         /// Where it ends.
         stop: String,
+    },
+    /// A chunk or a distance of nothing.
+    #[error("a chunk of {0} has no extent")]
+    NotPositive(Vec3),
+    /// Chunks with gaps or overlaps where there may be none.
+    #[error(
+        "chunks of {chunk} at every {stride} do not lie side by side, so they can be neither cut nor joined"
+    )]
+    NotSideBySide {
+        /// The size of a chunk.
+        chunk: Vec3,
+        /// From the start of one to the start of the next.
+        stride: Vec3,
     },
 }

@@ -31,6 +31,25 @@ impl Region {
         Ok(region)
     }
 
+    /// From one corner to the other, in femtometres.
+    ///
+    /// # Errors
+    /// If it ends before it begins.
+    pub(crate) fn from_femtometres(start: [i64; 3], stop: [i64; 3]) -> Result<Self, Error> {
+        match (0..3).find(|axis| stop[*axis] < start[*axis]) {
+            None => Ok(Self { start, stop }),
+            Some(axis) => {
+                let text = |place: [i64; 3]| to_nanometres(place[axis]).to_string();
+                Err(Error::Inverted { axis: AXES[axis], start: text(start), stop: text(stop) })
+            }
+        }
+    }
+
+    /// Its corners in nanometres, rounded to the nearest floats.
+    pub fn nanometres(&self) -> ([f64; 3], [f64; 3]) {
+        (self.start.map(to_nanometres), self.stop.map(to_nanometres))
+    }
+
     /// Of whole voxels.
     pub fn of(bounds: Bounds, resolution: Resolution) -> Self {
         let voxel = Vec3(resolution.femtometres());

@@ -112,12 +112,20 @@ pub enum Error {
         /// What would help.
         cure: &'static str,
     },
+    /// A function on the way from or to the layer failed.
+    #[error(transparent)]
+    Processor(#[from] crate::function::Error),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
 }
 
 impl Error {
+    /// Whether there is no such layer, or not yet such a scale of it: something may make it.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
+    }
+
     /// Whether trying again may help. `otaman::Error` finds out the same when it is made of this one.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -132,7 +140,8 @@ impl Error {
             | Self::Chunk { .. }
             | Self::NotFound { .. }
             | Self::Metadata { .. }
-            | Self::Exists { .. } => false,
+            | Self::Exists { .. }
+            | Self::Processor(_) => false,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::array::{Array, Shape};
 use crate::geometry::{Bounds, Resolution, Vec3};
-use crate::layer::placeholder::{Function, apply};
+use crate::function::Function;
 use crate::layer::settings::Settings;
 use crate::layer::{Error, Volume};
 
@@ -127,5 +127,5 @@ impl Layer {
 }
 
 fn process(functions: &[Function], array: Array) -> Result<Array, Error> {
-    functions.iter().try_fold(array, |array, function| apply(function, array))
+    functions.iter().try_fold(array, |array, function| Ok(function.apply(array)?))
 }

@@ -4,7 +4,6 @@ mod chunks;
 mod error;
 mod handle;
 mod json;
-mod placeholder;
 mod precomputed;
 mod settings;
 mod spec;

@@ -3,7 +3,7 @@
 use crate::geometry::Resolution;
 use crate::layer::Error;
 use crate::layer::chunks::Chunked;
-use crate::layer::placeholder::{Function, FunctionSpec};
+use crate::function::{Function, FunctionSpec};
 
 /// What a spec says about how a layer is to be used.
 #[derive(Debug, Clone, Default)]

@@ -80,6 +80,14 @@ impl LayerSpec {
         .map(layer)
     }
 
+    /// Whether anything is done with what is written.
+    pub fn has_write_procs(&self) -> bool {
+        match self {
+            Self::Precomputed(spec) => !spec.write_procs.is_empty(),
+            Self::Zarr(spec) => !spec.write_procs.is_empty(),
+        }
+    }
+
     /// The same layer by a path that means the same to every process of this machine: a local one made absolute.
     ///
     /// # Errors

@@ -1,0 +1,28 @@
+//! Applying functions to volumes chunk by chunk: the flows, their tasks, what is checked before anything runs.
+
+mod argument;
+mod blend;
+mod checks;
+mod compute;
+mod conflict;
+mod error;
+mod flow;
+mod parameters;
+mod per_level;
+mod plan;
+mod prepared;
+mod recipe;
+mod refusal;
+mod sources;
+mod tasks;
+mod temporaries;
+mod tiles;
+
+pub use argument::Argument;
+pub use error::Error;
+pub use parameters::SubchunkableApply;
+pub use per_level::PerLevel;
+pub use plan::{Plan, PlannedLevel, PlannedTasks};
+pub use recipe::{ChunkName, Level, Recipe, Reduction, Target, Temporaries};
+pub use refusal::{Refusal, Refusals};
+pub use tasks::{CleanUp, CreateLayer, ProcessChunks, ReduceChunks};

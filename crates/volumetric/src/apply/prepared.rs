@@ -1,0 +1,496 @@
+//! From parameters to what is done: boxes grown, sizes rounded, everything checked.
+
+use std::collections::BTreeMap;
+
+use crate::apply::argument::Argument;
+use crate::apply::checks;
+use crate::apply::conflict;
+use crate::apply::parameters::SubchunkableApply;
+use crate::apply::recipe::Level;
+use crate::apply::refusal::{Refusal, Refusals};
+use crate::blending::BlendMode;
+use crate::function::{Input, Operation, OperationSpec, Output};
+use crate::geometry::{Bounds, Region, Resolution, Vec3, snap};
+use crate::layer::{Description, LayerSpec, Scale};
+
+/// Parameters that were found sound, and what follows of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Prepared {
+    /// What is done with each of the smallest chunks, as it was given.
+    pub(crate) operation_spec: OperationSpec,
+    /// The same, built, with all context.
+    pub(crate) operation: Operation,
+    pub(crate) inputs: BTreeMap<String, Argument>,
+    /// What is known of the layers among them.
+    pub(crate) sources: Vec<(String, Description)>,
+    pub(crate) resolution: Resolution,
+    pub(crate) destination: Option<Destination>,
+    /// All that is processed, grown as the parameters say.
+    pub(crate) region: Bounds,
+    pub(crate) gap: Vec3,
+    /// Largest chunks first.
+    pub(crate) levels: Vec<Level>,
+    /// How many of them are made of tasks.
+    pub(crate) distributed: usize,
+    pub(crate) cache_up_to_level: usize,
+    pub(crate) stack: usize,
+    pub(crate) most: Vec3,
+    pub(crate) writing: Writing,
+}
+
+/// The layer to write to.
+#[derive(Debug, Clone)]
+pub(crate) struct Destination {
+    pub(crate) layer: LayerSpec,
+    pub(crate) description: Description,
+    pub(crate) scale: Scale,
+}
+
+/// How results get to the layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// There is none.
+    Nowhere,
+    /// Each task writes its chunk.
+    AtOnce,
+    /// Each task writes its chunk into a directory; others put them together.
+    Later(String),
+    /// They stay in the directory.
+    Never(String),
+}
+
+/// What of an unknown layer is to be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Before anything runs: an earlier stage may make layers that are read.
+    Checking,
+    /// Now they must be there.
+    Running,
+}
+
+impl Prepared {
+    /// What parameters come to.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub(crate) fn new(parameters: &SubchunkableApply, when: When) -> Result<Self, Refusals> {
+        let mut refusals = Refusals::default();
+        let levels = checks::levels(parameters, &mut refusals);
+        checks::rules(parameters, levels.as_deref(), &mut refusals);
+        let operation = operation(parameters, &mut refusals);
+        let destination = destination(parameters, &mut refusals);
+        let sources = sources(parameters, operation.as_ref().map(|(_, built)| built), when, &mut refusals);
+        if let (Some((_, built)), Some(sources)) = (&operation, &sources) {
+            result_type(parameters, built, sources, destination.as_ref(), &mut refusals);
+        }
+        let region = region(parameters, destination.as_ref(), &mut refusals);
+        let (Some(levels), Some(region)) = (levels, region) else { return Err(refusals) };
+        if let Some(destination) = &destination {
+            weights(parameters, &levels, destination, &mut refusals);
+        }
+        // What follows would only repeat in other words what is wrong already.
+        if !refusals.is_empty() {
+            return Err(refusals);
+        }
+        let fitted = fit(parameters, levels, region, destination.as_ref(), &mut refusals);
+        let (Some((levels, region)), Some((operation_spec, built)), Some(sources)) =
+            (fitted, operation, sources)
+        else {
+            return Err(refusals);
+        };
+        let last = levels[levels.len() - 1].crop;
+        let count = levels.len();
+        let prepared = Self {
+            operation_spec,
+            operation: built.with_added_crop_pad(last),
+            inputs: parameters.op_kwargs.clone(),
+            sources,
+            resolution: parameters.dst_resolution,
+            destination,
+            region,
+            gap: parameters.processing_gap,
+            distributed: (parameters.distributed_levels as usize).clamp(1, count),
+            cache_up_to_level: parameters.allow_cache_up_to_level.map_or(count - 1, |level| level as usize),
+            stack: parameters.task_stack_size.map_or(1, |stack| usize::try_from(stack).unwrap_or(1)),
+            most: parameters.max_reduction_chunk_size.unwrap_or(levels[0].size),
+            writing: Writing::Nowhere,
+            levels,
+        };
+        prepared.judged(parameters, refusals)
+    }
+
+    /// The same with the way in which results are written.
+    fn judged(mut self, parameters: &SubchunkableApply, mut refusals: Refusals) -> Result<Self, Refusals> {
+        self.whole_inputs(&mut refusals);
+        let directory = parameters.level_intermediaries_dirs.as_ref().and_then(|all| all.first()?.clone());
+        let in_place = self.in_place();
+        let conflict = conflict::between_tasks(&self);
+        let blended = self.levels[..self.distributed].iter().any(|level| level.blend != Vec3::ZERO)
+            || self.levels[..self.distributed - 1].iter().any(|level| level.crop != Vec3::ZERO);
+        self.writing = match (&self.destination, directory) {
+            (None, _) => Writing::Nowhere,
+            (Some(_), Some(directory)) if self.levels[0].mode == BlendMode::Defer => Writing::Never(directory),
+            (Some(_), Some(directory)) if blended || in_place.is_some() || conflict.is_some() => {
+                Writing::Later(directory)
+            }
+            (Some(_), _) => {
+                if let Some(name) = in_place {
+                    refusals.add(format!("/op_kwargs/{}", escaped(&name)), Refusal::InPlace { name });
+                }
+                if let Some(conflict) = conflict {
+                    refusals.add("/processing_chunk_sizes/0", conflict);
+                }
+                Writing::AtOnce
+            }
+        };
+        if refusals.is_empty() { Ok(self) } else { Err(refusals) }
+    }
+
+    /// An input that is the layer that is written to, at the same resolution.
+    fn in_place(&self) -> Option<String> {
+        let destination = self.destination.as_ref()?;
+        let input = self.operation.input_resolution(self.resolution).ok()?;
+        let same = self.sources.iter().find(|(_, source)| source.path == destination.description.path)?;
+        (input == self.resolution).then(|| same.0.clone())
+    }
+
+    /// Whether chunks and their context are whole voxels of what is read.
+    fn whole_inputs(&self, refusals: &mut Refusals) {
+        if self.sources.is_empty() {
+            return;
+        }
+        let (mut start, last) = (self.region.start, self.levels.len() - 1);
+        for (index, level) in self.levels.iter().enumerate() {
+            let above = if index == 0 { Vec3::ZERO } else { self.levels[index - 1].crop };
+            start = start - above - level.blend;
+        }
+        let size = self.levels[last].size;
+        let padded = size + self.levels[last].blend * 2;
+        for start in [start, start + size] {
+            if let Err(error) = self.operation.input_bounds(Bounds::at(start, padded), self.resolution) {
+                refusals.add(
+                    format!("/processing_chunk_sizes/{last}"),
+                    Refusal::Function(format!("chunks of {padded} beginning at {start}: {error}")),
+                );
+                return;
+            }
+        }
+    }
+
+    /// The part of the region that there is anything to write to.
+    pub(crate) fn written(&self) -> Bounds {
+        match &self.destination {
+            Some(destination) => self.region.intersection(&destination.scale.bounds),
+            None => Bounds::at(self.region.start, Vec3::ZERO),
+        }
+    }
+}
+
+pub(crate) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+fn operation(p: &SubchunkableApply, refusals: &mut Refusals) -> Option<(OperationSpec, Operation)> {
+    let (spec, pointer) = match (&p.function, &p.op) {
+        (Some(function), None) => (OperationSpec::of(function.clone(), p.fn_semaphores.clone()), "/fn"),
+        (None, Some(operation)) => (operation.clone(), "/op"),
+        (Some(_), Some(_)) | (None, None) => return None,
+    };
+    let built = match spec.build() {
+        Ok(built) => built,
+        Err(error) => {
+            let place = if pointer == "/op" { String::new() } else { error.place() };
+            refusals.add(format!("{pointer}{place}"), Refusal::Function(chain(&error)));
+            return None;
+        }
+    };
+    let mut sound = true;
+    if let Err(error) = built.function.check_inputs(p.op_kwargs.keys().map(String::as_str)) {
+        refusals.add("/op_kwargs", Refusal::Function(chain(&error)));
+        sound = false;
+    }
+    for (name, argument) in &p.op_kwargs {
+        if let Argument::Value(value) = argument
+            && let Err(error) = Input::try_from(value)
+        {
+            refusals.add(format!("/op_kwargs/{}", escaped(name)), Refusal::Function(chain(&error)));
+            sound = false;
+        }
+    }
+    if let Err(error) = built.input_resolution(p.dst_resolution) {
+        refusals.add(pointer, Refusal::Function(chain(&error)));
+        sound = false;
+    }
+    sound.then_some((spec, built))
+}
+
+fn destination(p: &SubchunkableApply, refusals: &mut Refusals) -> Option<Destination> {
+    let layer = p.dst.as_ref()?;
+    let description = match layer.describe() {
+        Ok(description) => description,
+        Err(error) => {
+            refusals.add("/dst", Refusal::Layer(chain(&error)));
+            return None;
+        }
+    };
+    let Some(scale) = scale(&description, p.dst_resolution) else {
+        refusals.add("/dst_resolution", no_scale(&description, p.dst_resolution));
+        return None;
+    };
+    if let Some(size) = p.max_reduction_chunk_size {
+        let least = scale.chunk;
+        refusals.add_if(!size.all(least, |size, least| size >= least), "/max_reduction_chunk_size", || {
+            Refusal::SmallReduction { size, what: "the size of dst's storage chunks", least }
+        });
+    }
+    let scale = scale.clone();
+    Some(Destination { layer: layer.clone(), description, scale })
+}
+
+fn scale(description: &Description, resolution: Resolution) -> Option<&Scale> {
+    description.scales.iter().find(|scale| scale.resolution == resolution)
+}
+
+fn no_scale(description: &Description, resolution: Resolution) -> Refusal {
+    let known: Vec<String> = description.scales.iter().map(|scale| scale.resolution.to_string()).collect();
+    Refusal::NoScale {
+        layer: description.path.clone(),
+        resolution,
+        available: if known.is_empty() { "none".into() } else { known.join(", ") },
+    }
+}
+
+/// What is known of the layers that are read; `None` if something is wrong with them.
+fn sources(
+    p: &SubchunkableApply,
+    operation: Option<&Operation>,
+    when: When,
+    refusals: &mut Refusals,
+) -> Option<Vec<(String, Description)>> {
+    let mut found = Vec::new();
+    let mut sound = true;
+    for (name, argument) in &p.op_kwargs {
+        let Argument::Layer(layer) = argument else { continue };
+        let pointer = format!("/op_kwargs/{}", escaped(name));
+        let description = match layer.describe() {
+            Ok(description) => description,
+            // An earlier stage of the spec may make it.
+            Err(error) if when == When::Checking && error.is_missing() => continue,
+            Err(error) => {
+                refusals.add(pointer, Refusal::Layer(chain(&error)));
+                sound = false;
+                continue;
+            }
+        };
+        let input = operation.and_then(|operation| operation.input_resolution(p.dst_resolution).ok());
+        if let Some(input) = input
+            && scale(&description, input).is_none()
+        {
+            refusals.add(pointer, no_scale(&description, input));
+            sound = false;
+        }
+        found.push((name.clone(), description));
+    }
+    sound.then_some(found)
+}
+
+/// Calls the function with one voxel of each layer, to see what it gives.
+fn result_type(
+    p: &SubchunkableApply,
+    operation: &Operation,
+    sources: &[(String, Description)],
+    destination: Option<&Destination>,
+    refusals: &mut Refusals,
+) {
+    let sample = |(name, argument): (&String, &Argument)| {
+        let input = match argument {
+            Argument::Value(value) => Input::try_from(value).ok()?,
+            Argument::Layer(_) => {
+                let (_, source) = sources.iter().find(|(known, _)| known == name)?;
+                Input::sample(source.data_type, source.channels)
+            }
+        };
+        Some((name.clone(), input))
+    };
+    // A layer that is not there yet has no type.
+    let Some(samples) = p.op_kwargs.iter().map(sample).collect::<Option<Vec<_>>>() else { return };
+    let pointer = if p.op.is_some() { "/op" } else { "/fn" };
+    match (operation.function.evaluate(&samples), destination) {
+        (Err(error), _) => refusals.add(pointer, Refusal::Function(chain(&error))),
+        (Ok(Output::Value(_)), Some(_)) => refusals.add(pointer, Refusal::Values),
+        (Ok(Output::Array(array)), Some(destination)) => {
+            let (found, channels) = (array.shape().channels, destination.description.channels);
+            // Write processors may make other channels of them.
+            refusals.add_if(found != channels && !destination.layer.has_write_procs(), pointer, || {
+                Refusal::Channels { found, channels }
+            });
+        }
+        (Ok(_), _) => {}
+    }
+}
+
+fn region(p: &SubchunkableApply, destination: Option<&Destination>, refusals: &mut Refusals) -> Option<Region> {
+    let region = match (p.auto_bbox, p.bbox, p.start_coord, p.end_coord, p.coord_resolution) {
+        (true, None, None, None, None) => {
+            let scale = &destination?.scale;
+            Region::of(scale.bounds, scale.resolution)
+        }
+        (false, Some(bbox), None, None, None) => bbox.0,
+        (false, None, Some(start), Some(end), Some(resolution)) => {
+            match crate::geometry::from_coordinates(start, end, resolution) {
+                Ok(region) => region,
+                Err(error) => {
+                    refusals.add("/end_coord", Refusal::Geometry(error));
+                    return None;
+                }
+            }
+        }
+        // Told by the rules.
+        _ => return None,
+    };
+    if region.expanded(p.dst_resolution).is_empty() {
+        let pointer = if p.auto_bbox { "/auto_bbox" } else if p.bbox.is_some() { "/bbox" } else { "/end_coord" };
+        refusals.add(pointer, Refusal::EmptyBox(region));
+        return None;
+    }
+    Some(region)
+}
+
+fn weights(p: &SubchunkableApply, levels: &[Level], destination: &Destination, refusals: &mut Refusals) {
+    let data_type = destination.description.data_type;
+    if crate::apply::blend::is_exact(data_type) {
+        return;
+    }
+    let weighted = levels.iter().find(|level| level.mode.is_weighted() && level.blend != Vec3::ZERO);
+    if let Some(level) = weighted {
+        let pointer = "/processing_blend_modes";
+        let _ = p;
+        refusals.add(pointer, Refusal::WideIntegers { mode: level.mode, data_type });
+    }
+}
+
+/// Sizes and the box, rounded and grown to each other in Mazepa's order.
+fn fit(
+    p: &SubchunkableApply,
+    mut levels: Vec<Level>,
+    mut region: Region,
+    destination: Option<&Destination>,
+    refusals: &mut Refusals,
+) -> Option<(Vec<Level>, Bounds)> {
+    if p.auto_divisibility {
+        round(&mut levels);
+        if let Some(index) = levels.iter().position(|level| level.size.0.iter().any(|length| *length <= 0)) {
+            let refusal = Refusal::Range {
+                parameter: "a chunk size after auto_divisibility",
+                value: levels[index].size,
+                wanted: "1 or more",
+            };
+            refusals.add(format!("/processing_chunk_sizes/{index}"), refusal);
+            return None;
+        }
+    }
+    if p.expand_bbox_resolution {
+        region = snap::expanded_to(region, p.dst_resolution);
+    }
+    let Ok(mut bounds) = region.bounds(p.dst_resolution) else {
+        let wanted_by = match (p.expand_bbox_processing, p.shrink_processing_chunk) {
+            (true, _) => ", as expand_bbox_processing wants it",
+            (_, true) => ", as shrink_processing_chunk wants it",
+            (false, false) => "",
+        };
+        let pointer = if p.bbox.is_some() { "/bbox" } else { "/start_coord" };
+        refusals.add(pointer, Refusal::NotWhole { region, resolution: p.dst_resolution, wanted_by });
+        return None;
+    };
+    if let (true, Some(destination)) = (p.expand_bbox_backend, destination) {
+        bounds = snap::expanded(bounds, destination.scale.chunk, destination.scale.offset);
+    }
+    if p.shrink_processing_chunk {
+        let mut most = bounds.size();
+        for level in &mut levels {
+            level.size = level.size.min(most);
+            most = level.size;
+        }
+    } else if p.expand_bbox_processing {
+        bounds = snap::expanded_to_chunks(bounds, levels[0].size, p.processing_gap);
+    }
+    for (index, level) in levels.iter().enumerate() {
+        let wide = !(level.blend * 2).all(level.size, |pads, size| pads <= size);
+        refusals.add_if(wide, "/processing_blend_pads", || Refusal::WidePad {
+            pad: level.blend,
+            level: index + 1,
+            size: level.size,
+        });
+    }
+    divisible(p, &levels, bounds, refusals);
+    if let Some(destination) = destination
+        && !bounds.intersects(&destination.scale.bounds)
+    {
+        let (resolution, available) = (p.dst_resolution, destination.scale.bounds);
+        let pointer = if p.bbox.is_some() { "/bbox" } else { "/start_coord" };
+        refusals.add(pointer, Refusal::Elsewhere { bounds, resolution, available });
+    }
+    refusals.is_empty().then_some((levels, bounds))
+}
+
+/// Rounds the sizes of upper levels down until those below divide them.
+pub(crate) fn round(levels: &mut [Level]) {
+    for below in (1..levels.len()).rev() {
+        let size = levels[below].size;
+        let above = &mut levels[below - 1];
+        let pads = (above.crop + above.blend) * 2;
+        above.size = (above.size + pads).zip(size, |region, size| region / size.max(1) * size) - pads;
+    }
+}
+
+fn divisible(p: &SubchunkableApply, levels: &[Level], bounds: Bounds, refusals: &mut Refusals) {
+    for (index, level) in levels.iter().enumerate() {
+        let (above, crop, blend, gap) = match index {
+            0 => (bounds.size(), Vec3::ZERO, Vec3::ZERO, p.processing_gap),
+            _ => (levels[index - 1].size, levels[index - 1].crop, levels[index - 1].blend, Vec3::ZERO),
+        };
+        for axis in 0..3 {
+            let region = above[axis] + 2 * crop[axis] + 2 * blend[axis];
+            let (filled, step) = (region + gap[axis], level.size[axis] + gap[axis]);
+            if filled % step == 0 {
+                continue;
+            }
+            #[expect(clippy::cast_precision_loss, reason = "for people")]
+            let count = filled as f64 / step as f64;
+            #[expect(clippy::cast_possible_truncation, reason = "is small")]
+            let whole = (count.round() as i64).max(1);
+            let fits = filled % whole == 0 && filled / whole > gap[axis];
+            let advice = match (fits, index) {
+                (true, _) => format!("a size of {} would do", filled / whole - gap[axis]),
+                (false, 0) => "set expand_bbox_processing to true, or choose another box or size".into(),
+                (false, _) => "no size near it would do; set auto_divisibility to true, or choose other sizes".into(),
+            };
+            refusals.add(
+                format!("/processing_chunk_sizes/{index}"),
+                Refusal::Divisibility {
+                    level: index + 1,
+                    axis: ['x', 'y', 'z'][axis],
+                    above: above[axis],
+                    crop: crop[axis],
+                    blend: blend[axis],
+                    gap: gap[axis],
+                    size: level.size[axis],
+                    count,
+                    advice,
+                },
+            );
+        }
+    }
+}
+
+/// An error with all that caused it.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut current = error.source();
+    while let Some(source) = current {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        current = source.source();
+    }
+    text
+}

@@ -1,0 +1,23 @@
+//! Functions on arrays, as specs name them: expressions, ready-made ones and the user's own.
+
+mod arguments;
+mod callable;
+mod copy;
+mod downsample;
+mod error;
+mod input;
+mod lambda;
+mod operation;
+mod registration;
+mod spec;
+
+pub use arguments::Arguments;
+pub use callable::Function;
+pub use error::{BoxError, Error};
+pub use input::{Input, Output};
+pub use operation::{Operation, OperationSpec};
+pub use registration::{ArrayFunction, Registration, registered};
+pub use spec::FunctionSpec;
+
+#[doc(no_inline)]
+pub use inventory;
