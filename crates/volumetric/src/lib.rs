@@ -21,6 +21,6 @@ pub mod expression;
 pub mod function;
 pub mod geometry;
 pub mod layer;
+pub mod picture;
 pub mod pyramid;
 pub mod view;
-pub mod picture;
