@@ -147,6 +147,8 @@ impl Pyramid {
         let steps = steps(first.resolution, first.bounds, height)?;
         let dst = destination::layer(self, &source, first.resolution, first.bounds, &steps)?;
         let target = dst.describe()?;
+        // Workers have directories of their own.
+        let (src, dst) = (self.src.absolute()?, dst.absolute()?);
         let scale = |resolution: Resolution| {
             let found = target.scales.iter().find(|scale| scale.resolution == resolution);
             found.cloned().ok_or_else(|| layer::Error::NoScale {
@@ -157,7 +159,7 @@ impl Pyramid {
         };
         let mut stages = Vec::new();
         if !destination::is_in_place(self) {
-            let (src, from) = (self.src.clone(), first.resolution);
+            let from = first.resolution;
             stages.push(Stage { src, from, factor: Vec3::ONE, to: scale(from)? });
         }
         let mut from = first.resolution;
