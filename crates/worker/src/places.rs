@@ -75,7 +75,8 @@ impl Places {
             }
             may_be
         });
-        is_lent.then_some(Lent(self))
+        // Made only then: one that is dropped takes a place back.
+        is_lent.then(|| Lent(self))
     }
 }
 
