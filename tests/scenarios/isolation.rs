@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
-use tests::{Coordinator, program, until};
+use tests::{Coordinator, program, until, until_within};
 
 fn coordinator() -> Coordinator {
     Coordinator::of(&program("rough-coordinator"))
@@ -161,9 +161,107 @@ fn no_process_outlives_its_worker() {
 #[test]
 fn a_flood_of_output_is_thinned_and_holds_up_nobody() {
     let coordinator = coordinator();
-    // Some 260 MB.
-    let document = execute(&coordinator, &json!({"@type": "flood", "lines": 3_000_000}), &[], 0);
-    assert_eq!(document["result"], 3_000_000);
+    // Some 1.05 GB.
+    const LINES: u64 = 12_000_000;
+    let spec = json!({"@type": "flood", "lines": LINES});
+    let (document, most) = execute_and_weigh(&coordinator, &spec);
+    assert_eq!(document["result"], LINES);
+    assert!(most < MOST_WEIGHT, "{most} KiB");
+}
+
+/// Most memory that a coordinator with a worker may take for whatever a task writes, in KiB.
+const MOST_WEIGHT: u64 = 150 * 1024;
+
+/// Runs a spec to its end; what it printed, and the most memory that it took, in KiB.
+#[track_caller]
+fn execute_and_weigh(coordinator: &Coordinator, spec: &Json) -> (Json, u64) {
+    let spec = coordinator.file("spec.json", &spec.to_string());
+    let mut running = coordinator.start(&["execute", &spec, "--json", "--quiet"]);
+    let status = format!("/proc/{}/status", running.pid().as_raw_nonzero());
+    let mut most = 0;
+    until_within(Duration::from_secs(240), "the flood to end", || {
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
+        most = most.max(line.and_then(|number| number.trim().parse().ok()).unwrap_or(0));
+        running.has_ended().then_some(())
+    });
+    assert!(most > 0, "it was weighed");
+    (running.wait().expect(0).json(), most)
+}
+
+#[test]
+fn a_gigabyte_from_a_command_is_kept_whole_and_takes_no_memory() {
+    let coordinator = coordinator();
+    let line = "x".repeat(99);
+    let argv = json!(["sh", "-c", format!("yes {line} | head -c 1000000000")]);
+    let (document, most) = execute_and_weigh(&coordinator, &json!({"@type": "command", "argv": argv}));
+    let file = &document["result"]["stdout_file"];
+    assert_eq!(file["bytes"], 1_000_000_000_u64, "{file}");
+    let url = file["url"].as_str().unwrap();
+    assert_eq!(fs::metadata(url.strip_prefix("file://").unwrap_or(url)).unwrap().len(), 1_000_000_000);
+    assert!(most < MOST_WEIGHT, "{most} KiB");
+}
+
+#[test]
+fn nothing_is_left_of_fork_bombs() {
+    let coordinator = coordinator();
+    // Each process starts two more, nine times over.
+    let bomb =
+        "bomb() { [ $1 -lt 9 ] || exec sleep 600; bomb $(($1 + 1)) & bomb $(($1 + 1)) & wait; }; bomb 0";
+    let mark = format!("bomb-{}", std::process::id());
+    let task = |isolation: &str| {
+        json!({"@type": "command", "argv": ["sh", "-c", bomb], "env": {"BOMB": mark}, "@isolation": isolation,
+            "@runtime_limit": "3s", "@retry": {"max_attempts": 1}, "@key": isolation})
+    };
+    let others = numbers(20, &json!({"@type": "whoami", "number": "{item}"}));
+    let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [task("none"), task("process"), others]});
+    let spec = coordinator.file("spec.json", &spec.to_string());
+    let running = coordinator.start(&[
+        "execute",
+        &spec,
+        "--json",
+        "--quiet",
+        "--on-failure",
+        "continue",
+        "--workers",
+        "3",
+    ]);
+    until("the bombs to go off", || (marked(&mark) > 200).then_some(()));
+    let document = running.wait().expect(1).json();
+    assert_eq!((&document["tasks"]["succeeded"], &document["tasks"]["failed"]), (&json!(20), &json!(2)));
+    for failure in document["failures"].as_array().unwrap() {
+        assert_eq!(failure["cause"], "timeout", "{failure:#}");
+    }
+    until("all of them to be gone", || (marked(&mark) == 0).then_some(()));
+}
+
+/// How many live processes have this in their environment.
+fn marked(mark: &str) -> usize {
+    let variable = format!("BOMB={mark}");
+    let has_it = |entry: &fs::DirEntry| {
+        let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|found| found == variable.as_bytes())
+    };
+    fs::read_dir("/proc").unwrap().flatten().filter(has_it).count()
+}
+
+#[test]
+fn a_command_that_heeds_no_signal_is_killed_with_its_group() {
+    let coordinator = coordinator();
+    let file = coordinator.directory().join("processes");
+    let stubborn =
+        "trap '' TERM; echo $$ >> {}; while :; do sleep 1; done".replace("{}", file.to_str().unwrap());
+    let script = format!("({stubborn}) & {stubborn}");
+    let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@runtime_limit": "300ms",
+        "@retry": {"max_attempts": 1}});
+    let begun = Instant::now();
+    let document = execute(&coordinator, &spec, &[], 1);
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!((&failure(&document)["cause"], &failure(&document)["signal"]), (&json!("timeout"), &json!(9)));
+    let processes = fs::read_to_string(file).unwrap();
+    for process in processes.lines() {
+        until("it to end", || (!is_alive(process.parse().unwrap())).then_some(()));
+    }
 }
 
 #[test]

@@ -7,6 +7,9 @@ mod commands;
 #[cfg(feature = "live")]
 mod distributed;
 mod examples;
+mod full_disk;
 mod interrupts;
 mod isolation;
+mod kernel;
+mod leftovers;
 mod resume;

@@ -17,7 +17,7 @@ pub fn program(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(repository());
+        build.args(["build", "--quiet", "--workspace", "--all-features", "--bins"]).current_dir(repository());
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }

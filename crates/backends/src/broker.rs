@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use protocol::{Attempt, ExecutionId, Lease, Outcome, Spent, Task, TaskId};
+use protocol::{Attempt, ExecutionId, Lease, Outcome, SemaphoreName, Spent, Task, TaskId};
 
 /// Why a broker did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +114,9 @@ pub trait TaskConsumer: Send + Sync {
     /// Ends an attempt that failed but is to be tried again after a delay, by the workers that
     /// [`Task::worker_type_after`] names. The delay is not spent in any worker.
     fn retry(&self, lease: Lease, failed: Attempt, after: Duration) -> BoxFuture<'_, Result<Settled, Error>>;
+
+    /// Says, for people, for which semaphore a leased task waits before it begins; `None` once it does not.
+    fn waits(&self, _lease: Lease, _semaphore: Option<&SemaphoreName>) {}
 
     /// Puts a file aside for a task's result and returns the URL under which it can be read. The
     /// file is moved or copied; it lives as long as the execution's record.

@@ -175,9 +175,11 @@ fn descriptor(options: &Options, function: &ItemFn) -> TokenStream {
     let retry = options.retry.as_ref().map(|retry| retry.tokens(root)).map(|retry| quote!(.retry(#retry)));
     let isolation = options.isolation.as_ref().map(|variant| quote!(.isolation(#root::Isolation::#variant)));
     let memory_limit = options.memory_limit.map(|bytes| quote!(.memory_limit(#bytes)));
+    let semaphores = &options.semaphores;
+    let semaphores = (!semaphores.is_empty()).then(|| quote!(.semaphores(&[#(#semaphores),*])));
     let requires = &options.requires;
     let requires = (!requires.is_empty()).then(|| quote!(.requires(&[#(#requires),*])));
-    quote!(#new #description #spec_versions #tags #author #worker_type #runtime_limit #retry #isolation #memory_limit #requires)
+    quote!(#new #description #spec_versions #tags #author #worker_type #runtime_limit #retry #isolation #memory_limit #semaphores #requires)
 }
 
 /// The name that was given, or the function's.

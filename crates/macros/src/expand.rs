@@ -96,7 +96,7 @@ mod tests {
     fn mistakes_in_keys_are_named() {
         use Kind::{Flow, Operation};
         let keys = "unknown key; #[operation] takes name, version, spec_versions, tags, author, worker_type, \
-                    runtime_limit, retry, isolation, memory_limit, requires, crate";
+                    runtime_limit, retry, isolation, memory_limit, semaphores, requires, crate";
         assert_key_refused(Operation, quote!(nmae = "x"), keys);
         assert_key_refused(Operation, quote!(check = path), keys);
         let keys = "unknown key; #[flow] takes name, version, spec_versions, tags, author, check, crate";
@@ -108,6 +108,8 @@ mod tests {
         assert_key_refused(Flow, quote!(spec_versions = "new"), "write for example \"<=0.0.2\"");
         assert_key_refused(Operation, quote!(runtime_limit = "5 parsecs"), "is not a duration");
         assert_key_refused(Operation, quote!(runtime_limit = "0s"), "zero");
+        assert_key_refused(Operation, quote!(semaphores("cuda", "cuda")), "\"cuda\" is given twice");
+        assert_key_refused(Operation, quote!(semaphores = "cuda"), "expected parentheses");
         assert_key_refused(Operation, quote!(requires("import")), "needs an @");
         assert_key_refused(Operation, quote!(requires("import@new")), "write for example \"import@^1.2\"");
         assert_key_refused(Operation, quote!(retry(max_attempts = 0)), "the least is 1");

@@ -62,6 +62,7 @@ impl Kind {
 /// | `retry(max_attempts = 3, …)` | how failed attempts are tried again: the fields of `RetryPolicy`, delays as texts, `transient_exit_codes(75, 1)` or `transient_exit_codes(all)` | the default policy |
 /// | `isolation = "process"` | what it shares with the worker: `"none"` (its threads), `"thread"` (a thread of its own), `"process"` (a process of its own); synchronous functions have a thread of their own anyway | `"none"` |
 /// | `memory_limit = "2GiB"` | most memory that one attempt may take; it then has a process of its own | none |
+/// | `semaphores("cuda", "read")` | of which an attempt holds a place each while it runs | none |
 /// | `requires("import@^1.2")` | operations it depends on | none |
 /// | `crate = path` | where `otaman` is | `::otaman` |
 ///

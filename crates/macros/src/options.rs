@@ -28,13 +28,14 @@ pub(crate) struct Options {
     pub(crate) isolation: Option<Ident>,
     /// In bytes.
     pub(crate) memory_limit: Option<u64>,
+    pub(crate) semaphores: Vec<LitStr>,
     pub(crate) requires: Vec<LitStr>,
     pub(crate) check: Option<Path>,
     /// Literals that must be names; the compiler checks them by otaman's own rule.
     pub(crate) names: Vec<LitStr>,
 }
 
-const OPERATION_KEYS: &str = "name, version, spec_versions, tags, author, worker_type, runtime_limit, retry, isolation, memory_limit, requires, crate";
+const OPERATION_KEYS: &str = "name, version, spec_versions, tags, author, worker_type, runtime_limit, retry, isolation, memory_limit, semaphores, requires, crate";
 const FLOW_KEYS: &str = "name, version, spec_versions, tags, author, check, crate";
 
 impl Options {
@@ -51,6 +52,7 @@ impl Options {
             retry: None,
             isolation: None,
             memory_limit: None,
+            semaphores: Vec::new(),
             requires: Vec::new(),
             check: None,
             names: Vec::new(),
@@ -103,6 +105,10 @@ impl Options {
                 self.isolation = Some(Ident::new(variant, word.span()));
             }
             ("memory_limit", Kind::Operation) => self.memory_limit = Some(bytes(&text(meta)?)?),
+            ("semaphores", Kind::Operation) => {
+                self.semaphores = texts(meta)?;
+                self.names.extend(distinct(&self.semaphores)?.iter().cloned());
+            }
             ("retry", Kind::Operation) => self.retry = Some(Retry::parse(meta)?),
             ("requires", Kind::Operation) => {
                 self.requires = texts(meta)?;
@@ -171,6 +177,16 @@ fn texts(meta: &ParseNestedMeta<'_>) -> Result<Vec<LitStr>> {
     let content;
     parenthesized!(content in meta.input);
     Ok(Punctuated::<LitStr, Token![,]>::parse_terminated(&content)?.into_iter().collect())
+}
+
+/// The same texts, none of which may be there twice.
+fn distinct(texts: &[LitStr]) -> Result<&[LitStr]> {
+    let is_again =
+        |(index, text): &(usize, &LitStr)| texts[..*index].iter().any(|other| other.value() == text.value());
+    match texts.iter().enumerate().find(is_again) {
+        Some((_, again)) => Err(Error::new(again.span(), format!("{:?} is given twice", again.value()))),
+        None => Ok(texts),
+    }
 }
 
 /// The text after `key =`, if it parses.

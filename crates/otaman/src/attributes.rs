@@ -51,6 +51,25 @@
 /// fn cöpy(path: String) -> otaman::Result<()> { Ok(()) }
 /// ```
 ///
+/// and those of semaphores, which may not be there twice either,
+///
+/// ```
+/// #[otaman::operation(name = "copy", semaphores("read", "write"))]
+/// fn copy(path: String) -> otaman::Result<()> { Ok(()) }
+/// ```
+/// ```compile_fail
+/// #[otaman::operation(name = "copy", semaphores("read", "write it"))]
+/// fn copy(path: String) -> otaman::Result<()> { Ok(()) }
+/// ```
+/// ```compile_fail
+/// #[otaman::operation(name = "copy", semaphores("read", "read"))]
+/// fn copy(path: String) -> otaman::Result<()> { Ok(()) }
+/// ```
+/// ```compile_fail
+/// #[otaman::operation(name = "copy", semaphores = "read")]
+/// fn copy(path: String) -> otaman::Result<()> { Ok(()) }
+/// ```
+///
 /// malformed versions, unknown keys,
 ///
 /// ```compile_fail
@@ -117,10 +136,14 @@ pub use macros::operation;
 /// fn measure_all(flow: otaman::Flow) -> otaman::Result<()> { Ok(()) }
 /// ```
 ///
-/// and since it is run by nobody but the coordinator, it has no worker type.
+/// and since it is run by nobody but the coordinator, it has no worker type and no semaphores.
 ///
 /// ```compile_fail
 /// #[otaman::flow(worker_type = "gpu")]
+/// async fn measure_all(flow: otaman::Flow) -> otaman::Result<()> { Ok(()) }
+/// ```
+/// ```compile_fail
+/// #[otaman::flow(semaphores("cuda"))]
 /// async fn measure_all(flow: otaman::Flow) -> otaman::Result<()> { Ok(()) }
 /// ```
 pub use macros::flow;

@@ -30,6 +30,8 @@ pub struct Descriptor {
     pub isolation: Isolation,
     /// Most memory that one attempt may take, in bytes; it then has a process of its own.
     pub memory_limit: Option<u64>,
+    /// Semaphores of which an attempt holds a place each while it runs.
+    pub semaphores: &'static [&'static str],
     /// Operations it depends on, each `name@requirement`, such as `import@^1.2`.
     pub requires: &'static [&'static str],
     /// Where it is defined.
@@ -62,6 +64,7 @@ impl Descriptor {
             retry: None,
             isolation: Isolation::None,
             memory_limit: None,
+            semaphores: &[],
             requires: &[],
             source: Source { file: place.file(), line: place.line() },
         }
@@ -127,6 +130,14 @@ impl Descriptor {
     #[must_use]
     pub const fn memory_limit(mut self, bytes: u64) -> Self {
         self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// Names semaphores of which an attempt holds a place each while it runs, such as `cuda`. How many
+    /// places there are on a machine is for its workers to say.
+    #[must_use]
+    pub const fn semaphores(mut self, semaphores: &'static [&'static str]) -> Self {
+        self.semaphores = semaphores;
         self
     }
 

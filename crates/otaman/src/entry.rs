@@ -4,7 +4,7 @@ use std::any::TypeId;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use protocol::{Isolation, OperationName, RetryPolicy, Value, WorkerType};
+use protocol::{Isolation, OperationName, RetryPolicy, SemaphoreName, Value, WorkerType};
 use semver::{Version, VersionReq};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -79,6 +79,9 @@ pub struct Info {
     /// Most memory that one attempt may take, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<u64>,
+    /// Semaphores of which an attempt holds a place each while it runs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub semaphores: Vec<SemaphoreName>,
     /// Operations it depends on.
     pub requires: Vec<Requirement>,
     /// JSON Schema of its arguments, an object schema that stands alone.

@@ -89,7 +89,7 @@ pub mod driver {
     pub use crate::rules::{Origin, Rule, Rules, RulesError};
     pub use crate::running::{Awaited, Expected, Item, Node, NodeId, OnFailure, Pull, RunningFlow, Step};
     pub use crate::semaphores::{Semaphores, waits_for_itself};
-    pub use crate::stock::kill_commands;
+    pub use crate::stock::{OomKills, guard_commands, guard_commands_with, kill_commands};
 }
 
 pub use attributes::{flow, operation};

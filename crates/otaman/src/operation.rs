@@ -52,7 +52,7 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Send + 'static 
             isolation: None,
             memory_limit: None,
             key: None,
-            semaphores: Vec::new(),
+            semaphores: None,
             on_failure: OnFailure::Propagate,
         }
     }
@@ -69,7 +69,7 @@ pub struct Call<T> {
     isolation: Option<Isolation>,
     memory_limit: Option<u64>,
     key: Option<String>,
-    semaphores: Vec<String>,
+    semaphores: Option<Vec<String>>,
     on_failure: OnFailure,
 }
 
@@ -110,10 +110,10 @@ impl<T: Operation> Call<T> {
         self
     }
 
-    /// Holds a place in each of these semaphores while it runs, such as `cuda`. How many places there
-    /// are on a machine is for its workers to say.
+    /// Holds a place in each of these semaphores while it runs, such as `cuda`, and in no others that its
+    /// operation may name. How many places there are on a machine is for its workers to say.
     pub fn semaphores<S: Into<String>>(mut self, names: impl IntoIterator<Item = S>) -> Self {
-        self.semaphores = names.into_iter().map(Into::into).collect();
+        self.semaphores = Some(names.into_iter().map(Into::into).collect());
         self
     }
 
@@ -165,6 +165,8 @@ impl TaskMold {
         template.retry = descriptor.retry.map(Box::new);
         template.isolation = descriptor.isolation;
         template.memory_limit = descriptor.memory_limit;
+        let semaphores: Result<_, _> = descriptor.semaphores.iter().map(|name| name.parse()).collect();
+        template.semaphores = semaphores.map_err(|error| Error::from(error).context(place()))?;
         Ok(Self { template })
     }
 
@@ -180,7 +182,10 @@ impl TaskMold {
         task.retry = call.retry.map(Box::new).or_else(|| template.retry.clone());
         task.isolation = call.isolation.unwrap_or(template.isolation);
         task.memory_limit = call.memory_limit.or(template.memory_limit);
-        task.semaphores = call.semaphores.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
+        task.semaphores = match &call.semaphores {
+            Some(names) => names.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+            None => template.semaphores.clone(),
+        };
         if let Some(key) = call.key {
             task = task.with_key(&key);
         }

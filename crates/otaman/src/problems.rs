@@ -94,6 +94,14 @@ pub enum Problem {
         /// What is wrong with it.
         reason: NameError,
     },
+    /// A malformed name of a semaphore.
+    #[error("{place}: semaphore: {reason}")]
+    Semaphore {
+        /// Whose.
+        place: Place,
+        /// What is wrong with it.
+        reason: NameError,
+    },
     /// Arguments that are no object.
     #[error(
         "{place}: arguments go by name, so their type must be a struct with named fields; its schema is {found}"

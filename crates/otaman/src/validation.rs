@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use protocol::OperationName;
 use protocol::error::NameError;
+use protocol::{OperationName, SemaphoreName};
 use semver::{Version, VersionReq};
 use serde_json::Value as Json;
 
@@ -85,6 +85,14 @@ impl Checked {
             let tag: Result<OperationName, NameError> = tag.parse();
             noted(tag, &mut problems, |reason| Problem::Tag { place: place.clone(), reason });
         }
+        let mut semaphores: Vec<SemaphoreName> = Vec::new();
+        for &name in descriptor.semaphores {
+            let name = name.parse();
+            semaphores.extend(noted(name, &mut problems, |reason| Problem::Semaphore {
+                place: place.clone(),
+                reason,
+            }));
+        }
         let mut requirements = Vec::new();
         for &text in descriptor.requires {
             match requirement(text) {
@@ -112,6 +120,7 @@ impl Checked {
                 retry: descriptor.retry.clone(),
                 isolation: descriptor.isolation,
                 memory_limit: descriptor.memory_limit,
+                semaphores,
                 requires: requirements.iter().map(|(_, requirement)| requirement.clone()).collect(),
                 arguments,
             }),

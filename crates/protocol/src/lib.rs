@@ -49,7 +49,7 @@ pub use isolation::Isolation;
 pub use lease::{Lease, Session, Token};
 pub use names::{OperationName, SemaphoreName, WorkerType, is_name};
 pub use outcome::{Attempt, Ending, Outcome, to_unix_micros};
-pub use presence::{Presence, Running};
+pub use presence::{Presence, Running, SemaphoreWait};
 pub use retry::{Decision, ExitCodes, OnOutOfMemory, RetryPolicy, Spent};
 pub use semaphores::{SemaphoreWidth, SemaphoreWidths, Width};
 pub use state::TaskState;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{ExecutionId, TaskId};
 use crate::lease::Session;
+use crate::names::SemaphoreName;
 
 /// A task that a session has been running for a while.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,18 @@ pub struct Running {
     /// Number of the attempt, 1-based.
     pub attempt: u32,
     /// When the attempt began, microseconds since 1970 (UTC) by the worker's clock.
+    pub since_us: u64,
+    /// What it waits for before it begins, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<SemaphoreWait>,
+}
+
+/// A wait for a place in a semaphore.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SemaphoreWait {
+    /// The semaphore.
+    pub semaphore: SemaphoreName,
+    /// Since when, microseconds since 1970 (UTC) by the worker's clock.
     pub since_us: u64,
 }
 

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::places::Places;
+
 /// What a worker has done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Report {
@@ -30,7 +32,9 @@ pub(crate) enum End {
 /// The tallies of all slots. They outlive sessions.
 #[derive(Debug)]
 pub(crate) struct Activity {
+    /// One for each loop that takes tasks.
     slots: Box<[Tally]>,
+    places: usize,
 }
 
 /// The tally of one slot. Only that slot writes it, so a count needs no locked instruction; the
@@ -45,11 +49,16 @@ pub(crate) struct Tally {
     preempted: AtomicU64,
     stale: AtomicU64,
     is_running: AtomicBool,
+    is_waiting: AtomicBool,
 }
+
+/// An attempt that waits; ends when dropped.
+pub(crate) struct Waits<'a>(&'a Tally);
 
 impl Activity {
     pub(crate) fn new(slots: usize) -> Self {
-        Self { slots: (0..slots).map(|_| Tally::default()).collect() }
+        let users = Places::users(slots);
+        Self { slots: (0..users).map(|_| Tally::default()).collect(), places: slots }
     }
 
     /// The tally of one slot.
@@ -59,12 +68,22 @@ impl Activity {
 
     /// How many slots there are.
     pub(crate) fn slots(&self) -> usize {
-        self.slots.len()
+        self.places
     }
 
-    /// How many slots run a task.
-    pub(crate) fn running(&self) -> usize {
+    /// How many tasks have been begun, or wait to be, and have not ended.
+    pub(crate) fn busy(&self) -> usize {
         self.slots.iter().filter(|slot| slot.is_running.load(Ordering::Relaxed)).count()
+    }
+
+    /// How many tasks wait for semaphores before they begin.
+    pub(crate) fn waiting(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.is_waiting.load(Ordering::Relaxed)).count()
+    }
+
+    /// How many tasks run.
+    pub(crate) fn running(&self) -> usize {
+        self.busy().saturating_sub(self.waiting())
     }
 
     /// How many attempts have begun.
@@ -95,6 +114,12 @@ impl Tally {
         self.is_running.store(true, Ordering::Relaxed);
     }
 
+    /// The attempt waits before it begins, until this is dropped.
+    pub(crate) fn wait(&self) -> Waits<'_> {
+        self.is_waiting.store(true, Ordering::Relaxed);
+        Waits(self)
+    }
+
     /// The operation has returned.
     pub(crate) fn pause(&self) {
         self.is_running.store(false, Ordering::Relaxed);
@@ -109,6 +134,12 @@ impl Tally {
             End::Preempted => &self.preempted,
             End::Stale => &self.stale,
         });
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.is_waiting.store(false, Ordering::Relaxed);
     }
 }
 

@@ -15,11 +15,13 @@ use protocol::{Bundle, Envelope, Failure, SemaphoreWidths, Session, SessionId, V
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
+use crate::activity::Activity;
 use crate::config::Config;
 use crate::execute::Executor;
 use crate::failed::Failed;
 use crate::isolated::Isolates;
 use crate::panics;
+use crate::places::Places;
 use crate::run::Error;
 use crate::semaphores::MachineSemaphores;
 
@@ -57,7 +59,9 @@ pub(crate) fn run(file: &Path, rules: Rules, registry: Registry, resources: Reso
         broker.producer(execution).publish(vec![Arc::new(task)]).await?;
         let delivery = consumer.lease().await?.ok_or(broker::Error::Closed)?;
         let mut interrupted = pin!(interrupted().fuse());
-        Ok(executor.execute(&delivery, interrupted.as_mut()).await)
+        // It has nobody to lend its place to.
+        let (places, activity) = (Places::new(1), Activity::new(1));
+        Ok(executor.execute(&delivery, &places, activity.slot(0), interrupted.as_mut()).await)
     });
     let ended = ended.map_err(Error::broker("running a task by itself"))?;
     tracing::info!(took = ?ended.duration, "it has ended");

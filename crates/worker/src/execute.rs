@@ -8,15 +8,17 @@ use backends::broker::{Delivery, TaskConsumer};
 use futures::future::FusedFuture;
 use otaman::driver::{ContextParts, Rules};
 use otaman::{Context, Isolation, Operational, Permit, Registry, Resources};
-use protocol::{Cause, DurationText, Failure, Task, Value, to_unix_micros};
+use protocol::{Cause, DurationText, Failure, SemaphoreName, Task, Value, to_unix_micros};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
+use crate::activity::Tally;
 use crate::attempt::Reports;
 use crate::colleagues::{Colleagues, PUT_OFF};
 use crate::isolated::{Assignment, Isolates};
 use crate::panics::Guarded;
+use crate::places::Places;
 use crate::semaphores::MachineSemaphores;
 use crate::shortage::{self, Fitness};
 use crate::{probe, unknown};
@@ -64,10 +66,13 @@ impl Ended {
 }
 
 impl Executor {
-    /// Runs one attempt. When `cut` is done, the attempt is to stop because the worker leaves.
+    /// Runs one attempt. When `cut` is done, the attempt is to stop because the worker leaves. While it
+    /// waits before it begins, its place is lent and `tally` knows.
     pub(crate) async fn execute(
         &self,
         delivery: &Delivery,
+        places: &Places,
+        tally: &Tally,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
     ) -> Ended {
         let task = &delivery.task;
@@ -84,7 +89,7 @@ impl Executor {
         };
         let mut permits = Vec::new();
         if !task.semaphores.is_empty() {
-            match self.permits(task).instrument(span.clone()).await {
+            match self.permits(delivery, places, tally).instrument(span.clone()).await {
                 Ok(all) => permits = all,
                 Err(failure) => return Ended::before_it_began(failure, None),
             }
@@ -146,10 +151,17 @@ impl Executor {
 
     /// The places that the task is to have while it runs. The wait is no part of the attempt, and ends
     /// as soon as the worker is to leave: others can begin the task sooner.
-    async fn permits(&self, task: &Task) -> Result<Vec<Permit>, Failure> {
+    async fn permits(
+        &self,
+        delivery: &Delivery,
+        places: &Places,
+        tally: &Tally,
+    ) -> Result<Vec<Permit>, Failure> {
+        let _waits = tally.wait();
+        let tell = |semaphore: Option<&SemaphoreName>| self.consumer.waits(delivery.lease, semaphore);
         tokio::select! {
             biased;
-            permits = self.semaphores.of_task(task) => permits.map_err(otaman::Error::into_failure),
+            permits = places.lent_during(self.semaphores.of_task(&delivery.task, &tell)) => permits.map_err(otaman::Error::into_failure),
             () = self.leaving.cancelled() => {
                 let message = "the worker is leaving; the task still waited for its semaphores";
                 Err(Failure::new(Cause::Preempted, message))

@@ -25,6 +25,7 @@ mod observed;
 mod operations;
 mod panics;
 mod pending;
+mod places;
 mod probe;
 mod rules;
 mod run;

@@ -15,6 +15,7 @@ pub(crate) struct Numbers<'a> {
     pub(crate) queues: &'a [WorkerType],
     pub(crate) slots: usize,
     pub(crate) running: usize,
+    pub(crate) waiting: usize,
     pub(crate) report: Report,
     /// Those of the semaphores that the worker has open.
     pub(crate) semaphores: Vec<Figures>,
@@ -39,6 +40,8 @@ impl Numbers<'_> {
         );
         text.gauge("slots", "Tasks that may run at once.", self.slots as f64);
         text.gauge("running", "Tasks that run now.", self.running as f64);
+        let help = "Tasks that wait for semaphores before they begin.";
+        text.gauge("waiting", help, self.waiting as f64);
         text.gauge("ready", "Whether tasks are taken.", f64::from(u8::from(self.is_ready)));
         if let Some(since) = self.since_renewal {
             let help = "How long ago the session was last renewed.";
@@ -177,6 +180,7 @@ mod tests {
             queues: &queues,
             slots: 4,
             running: 3,
+            waiting: 2,
             report: Report { succeeded: 7, stale: 1, ..Report::default() },
             semaphores: vec![Figures {
                 name: "cuda".parse().unwrap(),
@@ -203,6 +207,7 @@ mod tests {
         for line in [
             "otaman_worker_slots 4",
             "otaman_worker_running 3",
+            "otaman_worker_waiting 2",
             "otaman_worker_ready 1",
             "otaman_worker_seconds_since_renewal 1.5",
             "otaman_worker_sessions_total 2",

@@ -69,6 +69,7 @@ impl Observed {
             queues: &self.queues,
             slots: self.activity.slots(),
             running: self.activity.running(),
+            waiting: self.activity.waiting(),
             report: self.activity.report(),
             semaphores: self.semaphores.figures(),
             sessions: self.sessions.load(Ordering::Relaxed),

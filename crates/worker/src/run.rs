@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::execute::Executor;
 use crate::isolated::{Isolates, Machine};
 use crate::panics;
+use crate::places::Places;
 use crate::semaphores::{self, MachineSemaphores};
 use crate::shortage::Fitness;
 use crate::slot::Slots;
@@ -190,9 +191,11 @@ impl Crew {
             leaving,
         };
         let (retry, stopped, cutting) = (config.retry, stop.clone(), cut.clone());
-        let slots = Arc::new(Slots { executor, session, retry, activity, stop: stopped, cut: cutting });
+        let places = Places::new(config.concurrency);
+        let slots =
+            Arc::new(Slots { executor, session, retry, activity, places, stop: stopped, cut: cutting });
         let mut working = JoinSet::new();
-        for number in 0..config.concurrency {
+        for number in 0..Places::users(config.concurrency) {
             working.spawn(Arc::clone(&slots).work(number));
         }
         let mut drained = pin!(

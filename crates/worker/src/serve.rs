@@ -236,8 +236,8 @@ async fn watch_idleness(limit: Duration, observed: Arc<Observed>) {
     loop {
         steps.tick().await;
         let has_trouble = observed.signs().is_none_or(|signs| signs.hindrance().is_some());
-        let (leased, running) = (observed.activity.leased(), observed.activity.running());
-        if clock.tick(leased, running, has_trouble) {
+        let (leased, busy) = (observed.activity.leased(), observed.activity.busy());
+        if clock.tick(leased, busy, has_trouble) {
             return observed.leaving.leave(Reason::Idle(limit));
         }
     }

@@ -1,4 +1,5 @@
-//! A slot: takes a task, runs it, reports it, and takes the next.
+//! A slot: takes a task, runs it, reports it, and takes the next. There are more of them than places, and
+//! only who has a place takes tasks.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::activity::{Activity, End};
 use crate::execute::{Ended, Executor};
 use crate::pending::{Pending, Telling, size};
+use crate::places::{Places, Turn};
 use crate::run::Error;
 use crate::settle::{Settlement, settle};
 use crate::shortage;
@@ -25,6 +27,7 @@ pub(crate) struct Slots {
     pub(crate) session: Session,
     pub(crate) retry: RetryPolicy,
     pub(crate) activity: Arc<Activity>,
+    pub(crate) places: Places,
     /// Cancelled when nothing more is to be leased.
     pub(crate) stop: CancellationToken,
     /// Cancelled when running tasks are to be handed back.
@@ -48,24 +51,39 @@ impl Slots {
         let tally = self.activity.slot(number);
         // One for all turns, so that a quick task costs no registration with the token.
         let mut cut = pin!(self.cut.cancelled().fuse());
+        let mut place = self.places.turn();
+        pending.beside(self.take(&mut place)).await;
         for turn in 1u64.. {
             if pending.is_full() {
                 pending.make_room().await;
+            }
+            if place.gives_back() {
+                pending.beside(self.take(&mut place)).await;
             }
             if self.stop.is_cancelled() {
                 break;
             }
             let lease = async {
-                tokio::select! {
-                    biased;
-                    leased = consumer.lease() => leased,
-                    () = self.stop.cancelled() => Ok(None),
+                loop {
+                    tokio::select! {
+                        biased;
+                        leased = consumer.lease() => return leased,
+                        () = self.stop.cancelled() => return Ok(None),
+                        () = place.owed() => {}
+                    }
+                    if place.gives_back() {
+                        self.take(&mut place).await;
+                        if self.stop.is_cancelled() {
+                            return Ok(None);
+                        }
+                    }
                 }
             };
             let leased = pending.beside(lease).await.map_err(Error::broker("leasing a task"))?;
             let Some(delivery) = leased else { break };
             tally.begin();
-            let ended = pending.beside(self.executor.execute(&delivery, cut.as_mut())).await;
+            let ended =
+                pending.beside(self.executor.execute(&delivery, &self.places, tally, cut.as_mut())).await;
             tally.pause();
             let is_short = ended.result.as_ref().is_err_and(|failure| failure.is_shortage);
             pending.add(self.report(delivery, ended));
@@ -77,6 +95,15 @@ impl Slots {
             }
         }
         Ok(())
+    }
+
+    /// Waits for a place, or for the order to stop.
+    async fn take(&self, place: &mut Turn<'_>) {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            () = place.take() => {}
+        }
     }
 
     /// Gives the machine time to get over a shortage.

@@ -72,9 +72,22 @@ fn a_killed_workers_place_goes_to_another_worker() {
     let waiting = "otaman_worker_semaphore_waiting{semaphore=\"cuda\"} 1";
     until("the other task to wait", || other.page("/metrics").body.contains(waiting).then_some(()));
     assert_eq!(lines(&runs), 1);
+    until("it to be explained", || {
+        let coordinator = cluster.coordinator();
+        let explained = coordinator.run(&["explain", "waits"]).stdout;
+        let is_told = explained.contains("on workers for a place in semaphore cuda: 1 task waiting");
+        let workers = coordinator.run(&["workers", "-o", "json"]).expect(0).json();
+        let running = workers.as_array()?.iter().flat_map(|worker| worker["running"].as_array()).flatten();
+        let waits = |task: &&Json| task["execution"] == "waits" && task["waits_for"]["semaphore"] == "cuda";
+        let task = running.filter(waits).find_map(|task| task["task"].as_str().map(str::to_owned))?;
+        let said = coordinator.run(&["explain", "waits", &task]).expect(0).stdout;
+        let wait = "attempt 1 has been waiting for semaphore cuda for ";
+        (is_told
+            && said.contains(wait)
+            && said.contains(&format!("worker {} on ", other.pid().as_raw_nonzero())))
+        .then_some(())
+    });
     holder.kill();
     until_within(Duration::from_secs(5), "the place", || (lines(&runs) == 2).then_some(()));
     assert_eq!(waits.wait().expect(0).json()["tasks"]["succeeded"], 1);
-    // What the killed worker had started goes on until it is told.
-    fs::write(&end, "").expect("the directory is writable");
 }

@@ -69,6 +69,11 @@ impl<'a> Shown<'a> {
     }
 }
 
+/// How many of its tasks wait for a semaphore.
+fn waiting(worker: &Shown<'_>) -> usize {
+    worker.running.iter().filter(|task| task.waits_for.is_some()).count()
+}
+
 fn list(workers: &[Shown<'_>]) -> Result<(), Stop> {
     let rows = workers.iter().map(|worker| {
         [
@@ -77,13 +82,15 @@ fn list(workers: &[Shown<'_>]) -> Result<(), Stop> {
             worker.status.to_owned(),
             worker.queues.iter().map(WorkerType::as_str).collect::<Vec<_>>().join(" "),
             worker.slots.to_string(),
-            worker.running.len().to_string(),
+            (worker.running.len() - waiting(worker)).to_string(),
+            waiting(worker).to_string(),
             worker.ended.to_string(),
             length(Duration::from_secs_f64(worker.up_s)),
             format!("{} ago", length(Duration::from_secs_f64(worker.heartbeat_s))),
         ]
     });
-    let header = ["NODE", "PID", "STATUS", "QUEUES", "SLOTS", "RUNNING", "ENDED", "UP FOR", "HEARTBEAT"];
+    let header =
+        ["NODE", "PID", "STATUS", "QUEUES", "SLOTS", "RUNNING", "WAITING", "ENDED", "UP FOR", "HEARTBEAT"];
     let text = table(header, rows);
     print(|out| writeln!(out, "{text}"))
 }

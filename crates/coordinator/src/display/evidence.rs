@@ -126,14 +126,16 @@ impl Evidence {
         for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
             let _ = write!(text, "\n    | {line}");
         }
-        // A single attempt has been told already.
-        for attempt in self.attempts.iter().filter(|_| self.attempts.len() > 1) {
-            let duration = length(Duration::from_secs_f64(attempt.duration_s));
-            let Try { number, cause, node, started_at, message, .. } = attempt;
+        for Try { number, cause, message, node, session, started_at, duration_s } in &self.attempts {
+            let duration = length(Duration::from_secs_f64(*duration_s));
             let _ = write!(
                 text,
-                "\n    attempt {number} on {node} at {started_at}, {duration}: {cause}: {message}"
+                "\n    attempt {number} on {node}, session {session}, at {started_at}, {duration}"
             );
+            // What a single one said has been told already.
+            if self.attempts.len() > 1 {
+                let _ = write!(text, ": {cause}: {message}");
+            }
         }
         text
     }

@@ -30,7 +30,7 @@ pub(crate) struct TaskOptions {
     pub(crate) isolation: Option<Isolation>,
     /// In bytes.
     pub(crate) memory_limit: Option<u64>,
-    pub(crate) semaphores: Vec<SemaphoreName>,
+    pub(crate) semaphores: Option<Vec<SemaphoreName>>,
 }
 
 /// JSON Schema of an object with only the task options.
@@ -51,7 +51,7 @@ pub(crate) fn schema() -> Json {
                 "type": "array",
                 "items": {"type": "string"},
                 "uniqueItems": true,
-                "description": "Semaphores of which an attempt holds a place each while it runs, such as [\"cuda\"]."
+                "description": "Semaphores of which an attempt holds a place each while it runs, such as [\"cuda\"], in place of those that its operation names; [] for none."
             },
             "@retry": {
                 "type": "object",
@@ -117,18 +117,21 @@ impl TaskOptions {
             Ok(limit) => read.runtime_limit = limit,
             Err(message) => complain(vec!["@runtime_limit".into()], message),
         }
-        let semaphores = options.get("@semaphores").and_then(Json::as_array).into_iter().flatten();
-        for (index, name) in semaphores.filter_map(Json::as_str).enumerate() {
-            match name.parse() {
-                Ok(name) => read.semaphores.push(name),
-                Err(_) => complain(
-                    vec!["@semaphores".into(), Segment::Index(index)],
-                    format!(
-                        "{} is not a semaphore; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
-                        quoted(name)
+        if let Some(names) = options.get("@semaphores").and_then(Json::as_array) {
+            let mut semaphores = Vec::new();
+            for (index, name) in names.iter().filter_map(Json::as_str).enumerate() {
+                match name.parse() {
+                    Ok(name) => semaphores.push(name),
+                    Err(_) => complain(
+                        vec!["@semaphores".into(), Segment::Index(index)],
+                        format!(
+                            "{} is not a semaphore; it has 1 to 128 characters out of A-Z a-z 0-9 _ . -",
+                            quoted(name)
+                        ),
                     ),
-                ),
+                }
             }
+            read.semaphores = Some(semaphores);
         }
         // The schema knows the words.
         read.isolation = text("@isolation").and_then(|word| word.parse().ok());

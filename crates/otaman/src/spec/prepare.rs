@@ -54,7 +54,7 @@ impl PreparedTask {
             retry: options.retry(info.retry.as_ref()).map(Box::new),
             isolation: options.isolation.unwrap_or(info.isolation),
             memory_limit: options.memory_limit.or(info.memory_limit),
-            semaphores: options.semaphores.clone(),
+            semaphores: options.semaphores.clone().unwrap_or_else(|| info.semaphores.clone()),
             key: options.key.as_deref().map(|key| TextMold::new(key, filling)),
             arguments: Mold::new(arguments, &guide, filling)?,
         })

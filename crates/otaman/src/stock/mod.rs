@@ -8,9 +8,9 @@ mod stages;
 #[cfg(test)]
 mod testing;
 
-#[doc(hidden)]
-pub use command::kill_all as kill_commands;
 pub use command::{Command, Finished, KeptFile};
+#[doc(hidden)]
+pub use command::{OomKills, guard_commands, guard_commands_with, kill_all as kill_commands};
 pub use echo::Echo;
 pub use map_flow::{MapFlow, Over, Range};
 pub use sleep::Sleep;

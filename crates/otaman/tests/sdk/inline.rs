@@ -218,6 +218,24 @@ async fn operations_have_semaphores() {
     }
 }
 
+#[operation(semaphores("read", "cpu"))]
+async fn reads() -> Result<()> {
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_task_has_the_semaphores_of_its_operation_or_its_own() {
+    for (call, expected) in [
+        (Reads {}.call(), &["read", "cpu"][..]),
+        (Reads {}.call().semaphores(["cuda"]), &["cuda"]),
+        (Reads {}.call().semaphores([""; 0]), &[]),
+    ] {
+        let ran = runner().run_task(call).await;
+        let names: Vec<&str> = ran.tasks[0].task.semaphores.iter().map(|name| name.as_str()).collect();
+        assert_eq!(names, expected);
+    }
+}
+
 #[operation]
 async fn count_calls(calls: Resource<AtomicU32>) -> Result<u32> {
     Ok(calls.fetch_add(1, Ordering::Relaxed))

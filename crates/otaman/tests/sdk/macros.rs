@@ -39,6 +39,7 @@ pub mod documented {
             out_of_memory_delay = "3s",
             on_out_of_memory(worker_type = "gpu-large")
         ),
+        semaphores("read", "disk.2"),
         requires("fetch@^1.2"),
         spec_versions = "<=0.0.2"
     )]
@@ -78,6 +79,7 @@ fn the_descriptor_says_what_the_attribute_and_the_docs_say() {
         worker_type,
         runtime_limit,
         retry,
+        semaphores,
         requires,
         source,
         ..
@@ -86,7 +88,7 @@ fn the_descriptor_says_what_the_attribute_and_the_docs_say() {
     assert_eq!(description, "Copies a chunk.\n\nTwice, if need be.");
     assert_eq!((tags, author, worker_type), (&["images", "io"][..], Some("Ada <ada@example.org>"), "gpu"));
     assert_eq!(runtime_limit, Some(Duration::from_millis(5_400_250)));
-    assert_eq!(requires, ["fetch@^1.2"]);
+    assert_eq!((semaphores, requires), (&["read", "disk.2"][..], &["fetch@^1.2"][..]));
     let expected = RetryPolicy {
         max_attempts: 3,
         max_timeouts: 1,

@@ -54,6 +54,7 @@ fn all_that_is_malformed_is_reported_at_once() {
         .spec_versions("new")
         .worker_type("big gpu")
         .tags(&["fine", "not fine"])
+        .semaphores(&["cuda", "a/b"])
         .requires(&["no-at-sign", "a b@1", "self@new"]);
     let problems = refused([operation(bad), operation(at("b/b", "1.0.0", 8))]);
     let expected = [
@@ -62,6 +63,7 @@ fn all_that_is_malformed_is_reported_at_once() {
         "operation copy at here.rs:7: spec versions \"new\": ",
         "operation copy at here.rs:7: worker type: name \"big gpu\"",
         "operation copy at here.rs:7: tag: name \"not fine\"",
+        "operation copy at here.rs:7: semaphore: name \"a/b\"",
         "operation copy at here.rs:7: requirement \"no-at-sign\" is malformed",
         "operation copy at here.rs:7: requirement \"a b@1\" is malformed",
         "operation copy at here.rs:7: requirement \"self@new\" is malformed",

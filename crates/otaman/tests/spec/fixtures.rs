@@ -97,7 +97,7 @@ struct Load {
 impl Operation for Load {
     type Output = ();
     fn descriptor() -> Descriptor {
-        Descriptor::new("load", "1.0.0").worker_type("io")
+        Descriptor::new("load", "1.0.0").worker_type("io").semaphores(&["read"])
     }
     async fn run(self, _: Context) -> Result<()> {
         Ok(())

@@ -137,6 +137,18 @@ fn operations_that_only_workers_have_are_checked_by_their_announced_schema() {
 }
 
 #[test]
+fn what_is_announced_of_semaphores_may_be_missing_as_older_workers_have_it() {
+    let of = |name: &str| catalog().infos().find(|info| info.name.as_str() == name).unwrap().clone();
+    let announced = serde_json::to_value(of("load")).unwrap();
+    assert_eq!(announced["semaphores"], json!(["read"]));
+    let mut older = announced;
+    older.as_object_mut().unwrap().remove("semaphores");
+    assert!(serde_json::from_value::<otaman::Info>(older).unwrap().semaphores.is_empty());
+    // What says nothing looks as it always did.
+    assert!(serde_json::to_value(of("resize")).unwrap().get("semaphores").is_none());
+}
+
+#[test]
 fn a_broken_announced_schema_is_told_and_not_fatal() {
     let info = catalog().infos().find(|info| info.name.as_str() == "note").unwrap().clone();
     let broken = otaman::Info {

@@ -29,9 +29,12 @@ fn a_task_has_the_settings_of_its_operation_unless_the_spec_says_otherwise() {
     let plain = task(json!({"@type": "load", "from": {"file": {"path": "a"}}}), &[]);
     assert_eq!(plain.worker_type.as_str(), "io");
     assert_eq!((plain.runtime_limit, &plain.retry), (None, &None));
+    assert_eq!(plain.semaphores, ["read".parse().unwrap()]);
+    let none = task(json!({"@type": "load", "from": {"file": {"path": "a"}}, "@semaphores": []}), &[]);
+    assert!(none.semaphores.is_empty());
     let set = task(
         json!({"@type": "load", "from": {"file": {"path": "a"}}, "@worker_type": "gpu", "@runtime_limit": "2m",
-            "@semaphores": ["read", "cuda"], "@retry": {"max_attempts": 9, "max_delay": "7s", "transient_exit_codes": "all",
+            "@semaphores": ["write", "cuda"], "@retry": {"max_attempts": 9, "max_delay": "7s", "transient_exit_codes": "all",
             "timeout_delay": "3s", "out_of_memory_delay": "4s", "on_out_of_memory": {"worker_type": "gpu-large"}}}),
         &[],
     );
@@ -46,7 +49,7 @@ fn a_task_has_the_settings_of_its_operation_unless_the_spec_says_otherwise() {
     };
     assert_eq!((set.worker_type.as_str(), set.runtime_limit), ("gpu", Some(Duration::from_secs(120))));
     assert_eq!(set.retry.as_deref(), Some(&retry));
-    assert_eq!(set.semaphores, ["read", "cuda"].map(|name| name.parse().unwrap()));
+    assert_eq!(set.semaphores, ["write", "cuda"].map(|name| name.parse().unwrap()));
     assert_eq!(set.id, plain.id);
 }
 

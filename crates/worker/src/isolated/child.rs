@@ -15,6 +15,7 @@ use otaman::{Context, Permit, Registry, Resources};
 use protocol::{SemaphoreWidths, Value};
 use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group};
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -26,23 +27,33 @@ use crate::{logging, unknown};
 /// The first argument of such a process; the second is the worker's process id.
 const FLAG: &str = "--isolated-for";
 
+/// The first argument of a process that ends the commands of another one when that dies; the second is
+/// its process id, for people.
+const GUARD: &str = "--ends-commands-of";
+
 /// The exit code of a process that cannot go on: `EX_SOFTWARE` of `sysexits.h`.
 const BROKEN: i32 = 70;
 
-/// How to start this program as the process of a slot.
+/// How to start this program once more.
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
 /// Becomes the process of a slot if this program was started as one; it then never returns. Otherwise
 /// notes that it can be. To be called first thing, with what operations may need.
 pub(crate) fn serve_if_asked(resources: &Resources) {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_none_or(|first| first != FLAG) {
-        // The link stays good when the file is replaced.
-        let link = Path::new("/proc/self/exe");
-        let program = if link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() };
-        if let Ok(program) = program {
-            PROGRAM.get_or_init(|| program);
-        }
+    let first = arguments.next();
+    if first.as_ref().is_some_and(|first| first == GUARD) {
+        guard();
+    }
+    // The link stays good when the file is replaced.
+    let link = Path::new("/proc/self/exe");
+    let program = if link.exists() { Ok(link.to_owned()) } else { std::env::current_exe() };
+    if let Ok(program) = program {
+        let id = getpid().as_raw_nonzero().to_string();
+        otaman::driver::guard_commands_with(program.clone(), vec![GUARD.to_owned(), id]);
+        PROGRAM.get_or_init(|| program);
+    }
+    if first.is_none_or(|first| first != FLAG) {
         return;
     }
     let worker = arguments.next().and_then(|id| id.to_str()?.parse().ok()).and_then(Pid::from_raw);
@@ -58,6 +69,21 @@ pub(crate) fn serve_if_asked(resources: &Resources) {
 pub(super) fn command() -> Option<(&'static Path, [OsString; 2])> {
     let id = getpid().as_raw_nonzero().to_string();
     PROGRAM.get().map(|program| (program.as_path(), [FLAG.into(), id.into()]))
+}
+
+/// Ends the commands of the process that has started this one when that has died.
+fn guard() -> ! {
+    let heedless = || -> io::Result<_> {
+        let runtime = Builder::new_current_thread().enable_io().build()?;
+        let _entered = runtime.enter();
+        // A service is often stopped by a signal to all of its processes, and ends its commands itself.
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let heard = kinds.map(signal);
+        Ok((runtime, heard))
+    };
+    let _heedless = heedless();
+    otaman::driver::guard_commands(io::stdin());
+    exit(0);
 }
 
 fn serve(worker: Option<Pid>, resources: Resources) -> io::Result<()> {

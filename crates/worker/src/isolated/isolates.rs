@@ -10,6 +10,7 @@ use protocol::{BytesText, Cause, Failure, Value};
 use tokio_util::sync::CancellationToken;
 
 use super::child;
+use super::groups::Groups;
 use super::message::{Assignment, Machine};
 use super::process::Isolate;
 use super::spawner::Spawner;
@@ -21,6 +22,8 @@ pub(crate) struct Isolates {
     /// Those without a task. A std mutex: held to take or put one.
     idle: Mutex<Vec<Isolate>>,
     spawner: OnceLock<Spawner>,
+    /// `None` where memory is watched instead.
+    groups: OnceLock<Option<Groups>>,
     machine: Machine,
 }
 
@@ -40,6 +43,7 @@ impl Isolates {
         grace: Duration,
     ) -> Result<Value> {
         if let Some(limit) = assignment.task.memory_limit
+            && self.groups().is_none()
             && !tree::is_told()
         {
             let message = format!(
@@ -75,11 +79,16 @@ impl Isolates {
             let message = "this program has no process of its own to offer: its `main` must begin with `worker::main` or `worker::embedded`";
             return Err(Error::permanent(message));
         };
-        let started = async { Isolate::start(program, &arguments, self.spawner()?).await }.await;
+        let started =
+            async { Isolate::start(program, &arguments, self.spawner()?, self.groups()).await }.await;
         started.map_err(|error| {
             let failure = Failure::new(Cause::Transient, "cannot start a process for an isolated task");
             Error::from_failure(failure.caused_by(error.to_string()))
         })
+    }
+
+    fn groups(&self) -> Option<&Groups> {
+        self.groups.get_or_init(Groups::find).as_ref()
     }
 
     fn spawner(&self) -> io::Result<Spawner> {

@@ -11,8 +11,8 @@
 //! Such a process does not outlive its worker: it hears the socket close, and on Linux the kernel kills it.
 
 mod child;
+mod groups;
 mod isolates;
-
 mod message;
 mod process;
 mod spawner;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
-use otaman::driver::{Lines, Reporter};
+use otaman::driver::{Lines, OomKills, Reporter};
 use protocol::{BytesText, Cause, Failure, Value};
 use rustix::process::Signal;
 use tokio::io::AsyncReadExt as _;
@@ -19,6 +19,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 use tokio_util::sync::CancellationToken;
 
+use super::groups::{self, Group, Groups};
 use super::message::{Assignment, MAX_FRAME, Machine, Order, Report, decode, encode};
 use super::spawner::Spawner;
 use super::tree::{Tree, resident};
@@ -29,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const SHARE: u64 = 4;
 /// How much of its output is read at once, in bytes.
 const CHUNK: usize = 16 * 1024;
+/// What is known of a process that was killed while the kernel did so for want of memory.
+const KILLED: &str = "meanwhile the kernel has killed for want of memory in the worker's control group";
 /// Far enough off to be no limit.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -42,6 +45,8 @@ pub(super) struct Isolate {
     /// Whether it waits for a task.
     is_fit: bool,
     spawner: Spawner,
+    /// That limits its memory; `None` where that is watched.
+    group: Option<Group>,
 }
 
 /// How far it is with stopping.
@@ -57,19 +62,29 @@ enum Stopping {
 }
 
 impl Isolate {
-    pub(super) async fn start(program: &Path, arguments: &[OsString], spawner: Spawner) -> io::Result<Self> {
+    pub(super) async fn start(
+        program: &Path,
+        arguments: &[OsString],
+        spawner: Spawner,
+        groups: Option<&Groups>,
+    ) -> io::Result<Self> {
         let (ours, its) = StdStream::pair()?;
         let (output, input) = io::pipe()?;
         let mut command = Command::new(program);
         command.args(arguments).process_group(0).stdin(std::os::fd::OwnedFd::from(its));
         command.stdout(input.try_clone()?).stderr(input);
         let child = spawner.spawn(command).await?;
+        let group = groups.and_then(|groups| {
+            let told =
+                |error: &io::Error| tracing::warn!(%error, "memory is watched: no control group can be made");
+            groups.make(child.id()).inspect_err(told).ok()
+        });
         ours.set_nonblocking(true)?;
         let mut codec = LengthDelimitedCodec::new();
         codec.set_max_frame_length(MAX_FRAME);
         let socket = Framed::new(UnixStream::from_std(ours)?, codec);
         let output = pipe::Receiver::from_owned_fd(output.into())?;
-        Ok(Self { child: Some(child), socket, output, is_fit: true, spawner })
+        Ok(Self { child: Some(child), socket, output, is_fit: true, spawner, group })
     }
 
     /// Whether it can take a task: it is alive and has none.
@@ -94,17 +109,19 @@ impl Isolate {
         grace: Duration,
     ) -> otaman::Result<Value> {
         self.is_fit = false;
+        let kills = self.kills();
+        let limit = assignment.task.memory_limit;
+        let is_kept = self.group.as_ref().is_some_and(|group| group.limit(limit).is_ok());
         let order = Order::Run(Box::new(assignment.clone()), machine.clone());
         if self.send(&order).await.is_err() {
-            return Err(self.death(assignment).await);
+            return Err(self.death(assignment, &kills).await);
         }
         let mut lines = Lines::default();
         let mut chunk = vec![0; CHUNK];
         let mut has_output = true;
         let mut stopping = Stopping::Not;
         let mut next_step = Instant::now() + NEVER;
-        let limit = assignment.task.memory_limit;
-        let mut looks = looks(limit);
+        let mut looks = looks(limit.filter(|_| !is_kept));
         let mut tree = Tree::default();
         loop {
             tokio::select! {
@@ -114,7 +131,7 @@ impl Isolate {
                         // What it has started may have outlived it.
                         tree.signal(Signal::KILL);
                         self.drain(&mut lines, reporter);
-                        return Err(self.death(assignment).await);
+                        return Err(self.death(assignment, &kills).await);
                     };
                     match decode(&bytes) {
                         Ok(Report::Log(line)) => reporter.log(&line),
@@ -178,6 +195,14 @@ impl Isolate {
         self.socket.send(&*bytes).await
     }
 
+    /// By which it can be told that the kernel has killed it for want of memory.
+    fn kills(&self) -> OomKills {
+        match &self.group {
+            Some(group) => OomKills::of(Some(group.events())),
+            None => OomKills::watch(),
+        }
+    }
+
     /// Logs what it has printed and nobody has read.
     fn drain(&mut self, lines: &mut Lines, reporter: &dyn Reporter) {
         let mut chunk = vec![0; CHUNK];
@@ -212,21 +237,36 @@ impl Isolate {
     /// Ends what is left of it.
     async fn exit(&mut self) -> Option<ExitStatus> {
         self.kill();
-        let mut child = self.child.take()?;
-        let waited = tokio::task::spawn_blocking(move || child.wait()).await;
+        let (mut child, group) = (self.child.take()?, self.group.take());
+        let waited = tokio::task::spawn_blocking(move || {
+            let waited = child.wait();
+            drop(group);
+            waited
+        })
+        .await;
         waited.ok()?.ok()
     }
 
     /// Why there is no answer from it.
-    async fn death(&mut self, assignment: &Assignment) -> otaman::Error {
+    async fn death(&mut self, assignment: &Assignment, kills: &OomKills) -> otaman::Error {
+        let limit = assignment.task.memory_limit.filter(|_| self.group.is_some());
+        // Its group goes with it.
+        let has_killed = kills.have_risen();
         let Some(status) = self.exit().await else {
             let failure = Failure::new(Cause::Lost, "the task's process has ended, nobody knows how");
             return otaman::Error::from_failure(failure);
         };
         let Some(code) = status.code() else {
             let signal = status.signal().unwrap_or_default();
-            let failure =
+            let mut failure =
                 Failure::new(Cause::Lost, format!("the task's process was ended by signal {signal}"));
+            if signal == Signal::KILL.as_raw() && has_killed {
+                failure.cause = Cause::OutOfMemory;
+                failure = failure.caused_by(match limit {
+                    Some(limit) => groups::excess(limit),
+                    None => KILLED.to_owned(),
+                });
+            }
             return otaman::Error::from_failure(with_status(failure, Some(status)));
         };
         let message = format!("the task's process exited with code {code} before the task had ended");
@@ -244,7 +284,7 @@ impl Drop for Isolate {
     fn drop(&mut self) {
         self.kill();
         if let Some(child) = self.child.take() {
-            self.spawner.bury(child);
+            self.spawner.bury(child, self.group.take());
         }
     }
 }

@@ -7,11 +7,13 @@ use std::sync::mpsc;
 
 use tokio::sync::oneshot;
 
+use super::groups::Group;
+
 /// What the thread is asked.
 enum Job {
     Spawn(Box<Command>, oneshot::Sender<io::Result<Child>>),
-    /// Wait for the end of a process that was killed.
-    Bury(Child),
+    /// Wait for the end of a process that was killed, then remove its group.
+    Bury(Child, Option<Group>),
 }
 
 /// Starts processes from one thread, which lives as long as this.
@@ -26,7 +28,7 @@ impl Spawner {
                 match job {
                     // Whoever asked may not wait any more: then the process hears its socket close.
                     Job::Spawn(mut command, reply) => drop(reply.send(command.spawn())),
-                    Job::Bury(mut child) => drop(child.wait()),
+                    Job::Bury(mut child, group) => drop((child.wait(), group)),
                 }
             }
         })?;
@@ -41,8 +43,8 @@ impl Spawner {
     }
 
     /// Waits for a process that was killed, so that nothing is left of it.
-    pub(super) fn bury(&self, child: Child) {
+    pub(super) fn bury(&self, child: Child, group: Option<Group>) {
         // Without the thread the worker is ending, and its children with it.
-        let _ = self.0.send(Job::Bury(child));
+        let _ = self.0.send(Job::Bury(child, group));
     }
 }

@@ -34,6 +34,9 @@ pub(crate) struct MachineSemaphores {
     started: Instant,
 }
 
+/// Hears for which semaphore somebody waits.
+pub(crate) type Tell<'a> = dyn Fn(Option<&SemaphoreName>) + Sync + 'a;
+
 /// Ends with the semaphores.
 #[derive(Debug)]
 struct Attending(AbortHandle);
@@ -70,14 +73,14 @@ impl MachineSemaphores {
     }
 
     /// Waits for a place in each of the task's semaphores, in the order of their names, so that no two
-    /// attempts wait for each other.
-    pub(crate) async fn of_task(&self, task: &Task) -> Result<Vec<Permit>, otaman::Error> {
+    /// attempts wait for each other. `tell` hears for which one it waits, and when for none any more.
+    pub(crate) async fn of_task(&self, task: &Task, tell: &Tell<'_>) -> Result<Vec<Permit>, otaman::Error> {
         let mut names: Vec<&SemaphoreName> = task.semaphores.iter().collect();
         names.sort_unstable();
         names.dedup();
         let mut permits = Vec::with_capacity(names.len());
         for name in names {
-            permits.push(self.take(name, 0).await?);
+            permits.push(self.take(name, 0, tell).await?);
         }
         Ok(permits)
     }
@@ -87,25 +90,33 @@ impl MachineSemaphores {
         self.gates.all().iter().map(|gate| gate.figures()).collect()
     }
 
-    async fn take(&self, name: &SemaphoreName, held: u32) -> Result<Permit, otaman::Error> {
+    async fn take(&self, name: &SemaphoreName, held: u32, tell: &Tell<'_>) -> Result<Permit, otaman::Error> {
         let began = Instant::now();
         let gate = self.gate(name).await.map_err(Error::into_failure)?;
         let width = gate.width();
         if held >= width {
             return Err(waits_for_itself(name, width));
         }
-        let hold = self.hold(name, &gate, began).await.map_err(Error::into_failure)?;
+        let hold = self.hold(name, &gate, began, tell).await.map_err(Error::into_failure)?;
         Ok(Permit::new(name.clone(), hold))
     }
 
-    async fn hold(&self, name: &SemaphoreName, gate: &Arc<Gate>, began: Instant) -> Result<Hold, Error> {
+    async fn hold(
+        &self,
+        name: &SemaphoreName,
+        gate: &Arc<Gate>,
+        began: Instant,
+        tell: &Tell<'_>,
+    ) -> Result<Hold, Error> {
         loop {
             match gate.enter(began)? {
                 Entered::Admitted(hold) => return Ok(hold),
                 Entered::Waits(waiting) => {
                     tracing::debug!(semaphore = %name, "waits for a place");
                     self.attend();
+                    tell(Some(name));
                     let hold = waiting.admitted().await;
+                    tell(None);
                     tracing::debug!(semaphore = %name, waited = ?began.elapsed(), "has a place");
                     return Ok(hold);
                 }
@@ -159,6 +170,6 @@ impl Semaphores for MachineSemaphores {
         name: &'a SemaphoreName,
         held: u32,
     ) -> BoxFuture<'a, Result<Permit, otaman::Error>> {
-        self.take(name, held).boxed()
+        async move { self.take(name, held, &|_| ()).await }.boxed()
     }
 }

@@ -49,6 +49,72 @@ async fn tasks_of_one_semaphore_run_one_after_the_other_and_others_beside_them()
 }
 
 #[tokio::test]
+async fn a_task_that_waits_for_a_semaphore_lends_its_place() {
+    let mut bench = Bench::new();
+    bench.config.concurrency = 2;
+    let running = bench.start();
+    bench.publish(waiting(2, &["cuda"])).await;
+    until_queued(&bench, "cuda", 1).await;
+    bench.publish(waiting(2, &[])).await;
+    // The holder, and one in the place of the other.
+    bench.until_waiting(2).await;
+    bench.stage.gate.add_permits(4);
+    assert!(bench.outcomes(4).await.iter().all(|outcome| outcome.value().is_some()));
+    assert_eq!(bench.stage.most_waiting.load(Ordering::SeqCst), 2);
+    assert_eq!(running.end().await.succeeded, 4);
+}
+
+/// Holds a place as another process of the machine does.
+fn hold(bench: &Bench, name: &str) -> std::fs::File {
+    let directory = bench.kept.path().join(format!("semaphores/{name}.semaphore"));
+    std::fs::create_dir_all(&directory).unwrap();
+    let slot = std::fs::File::create(directory.join("slot-0")).unwrap();
+    slot.lock().unwrap();
+    slot
+}
+
+#[tokio::test]
+async fn who_has_waited_begins_at_once_and_more_begin_only_when_there_is_a_place_again() {
+    let mut bench = Bench::new();
+    bench.config.concurrency = 1;
+    let held = hold(&bench, "cuda");
+    let running = bench.start();
+    bench.publish(waiting(1, &["cuda"])).await;
+    until_queued(&bench, "cuda", 1).await;
+    bench.publish(waiting(3, &[])).await;
+    bench.until_waiting(1).await;
+    held.unlock().unwrap();
+    drop(held);
+    bench.until_waiting(2).await;
+    bench.stage.gate.add_permits(1);
+    bench.outcomes(1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(bench.stage.waiting.load(Ordering::SeqCst), 1, "there is one place");
+    bench.stage.gate.add_permits(3);
+    bench.outcomes(3).await;
+    assert_eq!(bench.stage.most_waiting.load(Ordering::SeqCst), 2);
+    assert_eq!(running.end().await.succeeded, 4);
+}
+
+#[tokio::test]
+async fn no_more_tasks_wait_for_a_semaphore_than_twice_the_places() {
+    let mut bench = Bench::new();
+    bench.config.concurrency = 2;
+    let held = hold(&bench, "cuda");
+    let running = bench.start();
+    bench.publish(waiting(9, &["cuda"])).await;
+    until_queued(&bench, "cuda", 4).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    until_queued(&bench, "cuda", 4).await;
+    held.unlock().unwrap();
+    drop(held);
+    bench.stage.gate.add_permits(9);
+    bench.outcomes(9).await;
+    assert_eq!(bench.stage.most_waiting.load(Ordering::SeqCst), 1);
+    assert_eq!(running.end().await.succeeded, 9);
+}
+
+#[tokio::test]
 async fn tasks_that_name_several_in_different_orders_do_not_wait_for_each_other() {
     let mut bench = Bench::new();
     bench.config.concurrency = 4;

@@ -10,7 +10,8 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use protocol::{
-    Attempt, ExecutionId, IdMap, IdSet, Lease, Outcome, Presence, Running, TaskId, to_unix_micros,
+    Attempt, ExecutionId, IdMap, IdSet, Lease, Outcome, Presence, Running, SemaphoreName, SemaphoreWait,
+    TaskId, to_unix_micros,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -68,6 +69,11 @@ pub(super) enum Command {
         failed: Box<Attempt>,
         after: Duration,
         reply: oneshot::Sender<Settled>,
+    },
+    /// What a slot has waits for a semaphore, or for none any more.
+    Waits {
+        lease: Lease,
+        semaphore: Option<SemaphoreName>,
     },
     /// Give back what no slot has, tell what has ended, then stop.
     Close {
@@ -167,6 +173,7 @@ impl Actor {
             Command::Refuse { task } => self.make_ready_again(task),
             Command::Complete { lease, outcome, reply } => self.complete(lease, *outcome, reply),
             Command::Retry { lease, failed, after, reply } => self.retry(lease, *failed, after, reply),
+            Command::Waits { lease, semaphore } => self.waits(lease, semaphore),
             Command::Close { reply } => {
                 self.tools.vitals.drain();
                 self.closing = Some(reply);
@@ -525,9 +532,20 @@ impl Actor {
                 task: *task,
                 attempt: held.attempt,
                 since_us: held.since_us,
+                waits_for: held.waits_for.clone(),
             })
             .collect();
         *self.tools.vitals.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = running;
+    }
+
+    fn waits(&mut self, lease: Lease, semaphore: Option<SemaphoreName>) {
+        let session = self.tools.session;
+        if let Some(held) = self.held.get_mut(&lease.task)
+            && held.token(session) == lease.token
+        {
+            let since_us = to_unix_micros(std::time::SystemTime::now());
+            held.waits_for = semaphore.map(|semaphore| SemaphoreWait { semaphore, since_us });
+        }
     }
 
     fn complete(&mut self, lease: Lease, outcome: Outcome, reply: oneshot::Sender<Settled>) {
@@ -698,6 +716,7 @@ impl Actor {
             since_us: to_unix_micros(std::time::SystemTime::now()),
             is_handing_over: false,
             copy: item.copy,
+            waits_for: None,
         };
         if held.is_active() && held.runs_alone() {
             self.alone = Some(held.copy.task.id);
@@ -810,7 +829,7 @@ impl Actor {
                     self.tools.vitals.count(|counters| counters.stale += 1);
                     let _ = reply.send(Settled::Stale);
                 }
-                Command::Refuse { .. } | Command::Leave => {}
+                Command::Refuse { .. } | Command::Leave | Command::Waits { .. } => {}
                 Command::Close { reply } => {
                     let _ = reply.send(());
                     return;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use protocol::{History, Lease, SessionId, Token};
+use protocol::{History, Lease, SemaphoreWait, SessionId, Token};
 
 use crate::broker::Delivery;
 use crate::distributed::copy::Copy;
@@ -74,6 +74,8 @@ pub(super) struct Held {
     pub(super) since: Instant,
     pub(super) since_us: u64,
     pub(super) is_handing_over: bool,
+    /// What it waits for before it begins.
+    pub(super) waits_for: Option<SemaphoreWait>,
 }
 
 impl Held {

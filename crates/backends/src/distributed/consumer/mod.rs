@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use protocol::{Attempt, ExecutionId, IdMap, IdSet, Lease, Outcome, Session, TaskId};
+use protocol::{Attempt, ExecutionId, IdMap, IdSet, Lease, Outcome, SemaphoreName, Session, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
 use self::actor::{Actor, Command};
@@ -169,6 +169,11 @@ impl TaskConsumer for RemoteConsumer {
             sent.map_err(|_| Error::Closed)?;
             Ok(settled.await.unwrap_or(Settled::Stale))
         })
+    }
+
+    fn waits(&self, lease: Lease, semaphore: Option<&SemaphoreName>) {
+        // If nobody hears it, the session has ended.
+        let _ = self.commands.send(Command::Waits { lease, semaphore: semaphore.cloned() });
     }
 
     fn holds<'a>(&'a self, execution: &'a ExecutionId, lease: Lease) -> BoxFuture<'a, Result<bool, Error>> {

@@ -1,5 +1,7 @@
 //! What an execution waits for.
 
+use std::collections::BTreeMap;
+
 use super::facts::Facts;
 use super::task::Explanation;
 use crate::display::counted;
@@ -13,14 +15,23 @@ pub(super) fn explain(facts: &Facts) -> Explanation {
     if is_active {
         let id = &facts.view.record.id;
         let presences = facts.workers.iter().map(|worker| &worker.presence);
-        let running =
-            presences.flat_map(|presence| &presence.running).filter(|task| task.execution == *id).count();
+        let known: Vec<_> =
+            presences.flat_map(|presence| &presence.running).filter(|task| task.execution == *id).collect();
+        let mut waiting = BTreeMap::<_, u64>::new();
+        for wait in known.iter().filter_map(|task| task.waits_for.as_ref()) {
+            *waiting.entry(&wait.semaphore).or_default() += 1;
+        }
+        let running = known.len() as u64 - waiting.values().sum::<u64>();
         let tasks = counted(unfinished, "task");
         reasons.push(if unfinished == 0 {
             "no task is out: a flow is at work, or the last outcomes are being recorded".to_owned()
         } else {
             format!("{tasks} without an outcome, {running} of them known to have been running for a while")
         });
+        for (semaphore, count) in waiting {
+            let tasks = counted(count, "task");
+            reasons.push(format!("on workers for a place in semaphore {semaphore}: {tasks} waiting"));
+        }
         reasons.extend(facts.types.iter().filter_map(|kind| facts.obstacle_of(kind)));
     }
     if counts.failed > 0 {
@@ -32,7 +43,7 @@ pub(super) fn explain(facts: &Facts) -> Explanation {
 
 #[cfg(test)]
 mod tests {
-    use protocol::Status;
+    use protocol::{Running, SemaphoreWait, Status, TaskId};
 
     use super::super::facts::testing::facts;
     use super::*;
@@ -47,6 +58,18 @@ mod tests {
         let said = explanation.reasons.join("\n");
         assert!(said.contains("7 tasks without an outcome"), "{said}");
         assert!(said.contains("worker --queue gpu") && !said.contains("worker --queue cpu"), "{said}");
+        let running = |key, semaphore: Option<&str>| Running {
+            execution: facts.view.record.id.clone(),
+            task: TaskId::of_key(key),
+            attempt: 1,
+            since_us: 0,
+            waits_for: semaphore.map(|name| SemaphoreWait { semaphore: name.parse().unwrap(), since_us: 0 }),
+        };
+        let tasks = [running("a", None), running("b", Some("cuda")), running("c", Some("cuda"))];
+        facts.workers[0].presence.running.extend(tasks);
+        let said = explain(&facts).reasons.join("\n");
+        assert!(said.contains("outcome, 1 of them known to have been running"), "{said}");
+        assert!(said.contains("on workers for a place in semaphore cuda: 2 tasks waiting"), "{said}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use backends::distributed::Worker;
 use backends::lease::{Flags, Record};
 use backends::store::{Entry, View};
-use protocol::{SessionId, Task, WorkerType};
+use protocol::{SessionId, Task, TaskId, WorkerType};
 
 use crate::commands::queues;
 use crate::commands::standing;
@@ -36,6 +36,7 @@ pub(super) struct Commands {
 
 /// What is known of one task.
 pub(super) struct TaskFacts {
+    pub(super) id: TaskId,
     /// `None` if no worker has had it, and two minutes after it has ended.
     pub(super) lease: Option<Record>,
     /// If it is dead.

@@ -119,6 +119,6 @@ impl Question<'_> {
             Some(entry) => Some(Arc::clone(&entry.task)),
             None => walk.and_then(|walk| walk.find(self.backend, id)),
         };
-        Ok(TaskFacts { lease, dead, task, now_ms: self.control.now_ms() })
+        Ok(TaskFacts { id, lease, dead, task, now_ms: self.control.now_ms() })
     }
 }

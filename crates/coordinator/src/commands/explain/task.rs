@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backends::lease::{Record, State};
-use protocol::{Attempt, Ending, History, Outcome, RetryPolicy, Spent, Status};
+use protocol::{Attempt, Ending, History, Outcome, RetryPolicy, Running, SemaphoreWait, Spent, Status};
 
 use super::facts::{Commands, Facts, TaskFacts};
 use crate::commands::announced::name;
@@ -60,10 +60,21 @@ fn leased(facts: &Facts, task: &TaskFacts, record: &Record) -> Explanation {
     match facts.worker(record.session) {
         Some(worker) => {
             let who = name(worker);
-            Explanation::new(
-                "leased",
-                vec![format!("attempt {attempt} has been running for {since} by {who}")],
-            )
+            let is_it = |running: &&Running| {
+                (running.task, running.attempt) == (task.id, attempt)
+                    && running.execution == facts.view.record.id
+            };
+            let running = worker.presence.running.iter().find(is_it);
+            let reason = match running.and_then(|running| running.waits_for.as_ref()) {
+                Some(SemaphoreWait { semaphore, since_us }) => {
+                    let since = length(Duration::from_millis(task.now_ms.saturating_sub(since_us / 1000)));
+                    format!(
+                        "attempt {attempt} has been waiting for semaphore {semaphore} for {since} on {who}"
+                    )
+                }
+                None => format!("attempt {attempt} has been running for {since} by {who}"),
+            };
+            Explanation::new("leased", vec![reason])
         }
         None => Explanation::new(
             "queued",
@@ -198,8 +209,9 @@ mod tests {
             since_ms: NOW_MS - 65_000,
             losses: Vec::new(),
         });
-        let task = Some(Arc::new(task.on(worker_type.parse().unwrap())));
-        TaskFacts { lease, dead: None, task, now_ms: NOW_MS }
+        let task = Arc::new(task.on(worker_type.parse().unwrap()));
+        let (id, task) = (task.id, Some(task));
+        TaskFacts { id, lease, dead: None, task, now_ms: NOW_MS }
     }
 
     #[track_caller]
@@ -216,6 +228,16 @@ mod tests {
         let mut facts = facts();
         let task = task_facts("cpu", Some(State::Leased { history: Default::default(), is_ahead: false }));
         assert_said(&explain(&facts, &task), "leased", &["attempt 2", "1m 5s", "worker 1 on node-7"]);
+        let wait = SemaphoreWait { semaphore: "cuda".parse().unwrap(), since_us: (NOW_MS - 5_000) * 1000 };
+        facts.workers[0].presence.running.push(Running {
+            execution: facts.view.record.id.clone(),
+            task: task.id,
+            attempt: 2,
+            since_us: 0,
+            waits_for: Some(wait),
+        });
+        let parts = ["attempt 2 has been waiting for semaphore cuda for 5.0s", "worker 1 on node-7"];
+        assert_said(&explain(&facts, &task), "leased", &parts);
         facts.workers.clear();
         assert_said(&explain(&facts, &task), "queued", &["a worker that is gone"]);
     }

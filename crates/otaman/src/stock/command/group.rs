@@ -1,10 +1,8 @@
 //! A process group that does not outlive its owner, and how it is waited for and stopped.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::pin::{Pin, pin};
 use std::process::ExitStatus;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -15,6 +13,7 @@ use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
 use crate::context::Context;
+use crate::stock::command::marks::Mark;
 
 /// How long processes may take to end after SIGTERM before they get SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -23,25 +22,12 @@ const GRACE: Duration = Duration::from_secs(5);
 /// may hold the pipes open for ever.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// The leaders of all groups of this process. A std mutex: held to put one there or take it out.
-static LEADERS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
-
-/// Kills whatever commands have started that run now: for a process that ends without ending its
-/// operations.
-pub fn kill_all() {
-    let leaders = std::mem::take(&mut *LEADERS.lock().unwrap_or_else(PoisonError::into_inner));
-    for leader in leaders.into_iter().filter_map(Pid::from_raw) {
-        // An error means that nobody is left.
-        let _ = kill_process_group(leader, Signal::KILL);
-    }
-}
-
 /// A child that leads a process group. When this is dropped before the child has ended, the whole
 /// group is killed.
 pub(super) struct Group {
     child: Child,
     /// `None` once there is nothing left to kill.
-    leader: Option<Pid>,
+    leader: Option<(Pid, Mark)>,
 }
 
 /// How a group ended.
@@ -53,14 +39,13 @@ pub(super) struct Ended {
 }
 
 impl Group {
-    /// Takes over a child that was started as the leader of a new group.
-    pub(super) fn of(child: Child) -> Self {
+    /// Takes over a child that was started as the leader of a new group, with this mark.
+    pub(super) fn of(child: Child, mark: Mark) -> Self {
         let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         if let Some(leader) = leader {
-            let mut leaders = LEADERS.lock().unwrap_or_else(PoisonError::into_inner);
-            leaders.insert(leader.as_raw_nonzero().get());
+            mark.leads(leader);
         }
-        Self { child, leader }
+        Self { child, leader: leader.map(|leader| (leader, mark)) }
     }
 
     /// The child.
@@ -126,23 +111,20 @@ impl Group {
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(leader) = self.leader {
+        if let Some((leader, _)) = &self.leader {
             // An error means that nobody is left to get it, or that they changed their user and
             // are beyond our power.
-            let _ = kill_process_group(leader, signal);
+            let _ = kill_process_group(*leader, signal);
         }
     }
 
     /// There is nothing left to kill.
     fn forget(&mut self) {
-        if let Some(leader) = self.leader.take() {
-            let mut leaders = LEADERS.lock().unwrap_or_else(PoisonError::into_inner);
-            leaders.remove(&leader.as_raw_nonzero().get());
-        }
+        self.leader = None;
     }
 
     fn is_empty(&self) -> bool {
-        self.leader.is_none_or(|leader| test_kill_process_group(leader) == Err(Errno::SRCH))
+        self.leader.as_ref().is_none_or(|(leader, _)| test_kill_process_group(*leader) == Err(Errno::SRCH))
     }
 }
 

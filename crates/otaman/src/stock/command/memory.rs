@@ -11,8 +11,8 @@ use std::sync::OnceLock;
 /// What a count is called in all of the files.
 const COUNT: &str = "oom_kill";
 
-/// How often the kernel had killed when it was first looked.
-pub(super) struct OomKills {
+/// How often the kernel had killed for want of memory when it was first looked.
+pub struct OomKills {
     /// Where the number stands; `None` where nobody counts.
     file: Option<PathBuf>,
     before: Option<u64>,
@@ -20,19 +20,19 @@ pub(super) struct OomKills {
 
 impl OomKills {
     /// Looks for the first time.
-    pub(super) fn watch() -> Self {
+    pub fn watch() -> Self {
         static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
         Self::of(FILE.get_or_init(|| find(Path::new("/"))).clone())
     }
 
-    /// The same with the number in this file.
-    pub(super) fn of(file: Option<PathBuf>) -> Self {
+    /// The same with the number in this file, as a control group has it.
+    pub fn of(file: Option<PathBuf>) -> Self {
         let before = file.as_deref().and_then(count);
         Self { file, before }
     }
 
     /// Whether the kernel has killed since.
-    pub(super) fn have_risen(&self) -> bool {
+    pub fn have_risen(&self) -> bool {
         let now = self.file.as_deref().and_then(count);
         self.before.zip(now).is_some_and(|(before, now)| now > before)
     }

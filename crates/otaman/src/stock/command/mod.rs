@@ -2,11 +2,15 @@
 
 mod capture;
 mod group;
+mod guard;
+mod marks;
 mod memory;
 mod operation;
 mod spawn;
 #[cfg(test)]
 mod tests;
 
-pub use group::kill_all;
+pub use guard::guard_commands;
+pub use marks::{guard_commands_with, kill_all};
+pub use memory::OomKills;
 pub use operation::{Command, Finished, KeptFile};

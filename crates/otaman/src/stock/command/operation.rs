@@ -18,6 +18,7 @@ use crate::operation::Operation;
 use crate::signals;
 use crate::stock::command::capture::Capture;
 use crate::stock::command::group::{Ended, Group};
+use crate::stock::command::marks::Mark;
 use crate::stock::command::memory::OomKills;
 use crate::stock::command::spawn::spawn;
 
@@ -93,7 +94,8 @@ impl Operation for Command {
 
 impl Command {
     pub(super) async fn run_watching(self, context: Context, kills: OomKills) -> Result<Finished, Error> {
-        let mut group = Group::of(spawn(&self, &context)?);
+        let mark = Mark::new();
+        let mut group = Group::of(spawn(&self, &context, &mark)?, mark);
         let child = group.child();
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(stdout), Some(stderr)) = (stdout, stderr) else {

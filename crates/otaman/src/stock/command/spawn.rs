@@ -9,10 +9,11 @@ use tokio::process::Child;
 
 use crate::context::Context;
 use crate::error::Error;
+use crate::stock::command::marks::{Mark, VARIABLE};
 use crate::stock::command::operation::Command;
 
 /// Starts the program as the leader of a process group of its own.
-pub(super) fn spawn(command: &Command, context: &Context) -> Result<Child, Error> {
+pub(super) fn spawn(command: &Command, context: &Context, mark: &Mark) -> Result<Child, Error> {
     let [program, arguments @ ..] = &command.argv[..] else {
         return Err(Error::permanent("argv is empty; its first item is the program to run"));
     };
@@ -23,6 +24,7 @@ pub(super) fn spawn(command: &Command, context: &Context) -> Result<Child, Error
         .env("OTAMAN_EXECUTION", context.execution().as_str())
         .env("OTAMAN_TASK", context.task().to_string())
         .env("OTAMAN_ATTEMPT", context.attempt().to_string())
+        .env(VARIABLE, mark.to_string())
         .stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

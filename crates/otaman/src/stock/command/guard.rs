@@ -1,0 +1,111 @@
+//! The guard: ends the commands of a process that has died before them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use super::marks::VARIABLE;
+
+/// How often it is looked for marked processes: those that fork meanwhile are found the next time.
+const MOST_LOOKS: usize = 100;
+/// Pause between looks, in which killed ones vanish.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Hears of commands until the other end closes, then ends those that still run. For a process that was
+/// started as told by [`guard_commands_with`](super::guard_commands_with).
+pub fn guard_commands(input: impl Read) {
+    let mut running = BTreeMap::new();
+    for line in BufReader::new(input).lines().map_while(Result::ok) {
+        hear(&line, &mut running);
+    }
+    for leader in running.values().copied().flatten() {
+        // An error means that nobody is left.
+        let _ = kill_process_group(leader, Signal::KILL);
+    }
+    let marks: Vec<String> = running.keys().map(|mark| format!("{VARIABLE}={mark}")).collect();
+    for _ in 0..MOST_LOOKS {
+        let marked = marked(&marks);
+        if marked.is_empty() {
+            break;
+        }
+        for process in marked {
+            let _ = kill_process(process, Signal::KILL);
+        }
+        sleep(PAUSE);
+    }
+}
+
+fn hear(line: &str, running: &mut BTreeMap<String, Option<Pid>>) {
+    let mut words = line.split(' ');
+    match (words.next(), words.next()) {
+        (Some("runs"), Some(mark)) => {
+            let leader = words.next().and_then(|leader| leader.parse().ok()).and_then(Pid::from_raw);
+            running.insert(mark.to_owned(), leader);
+        }
+        (Some("ended"), Some(mark)) => drop(running.remove(mark)),
+        _ => {}
+    }
+}
+
+/// Live processes with one of these in their environment, as Linux tells of them.
+fn marked(marks: &[String]) -> Vec<Pid> {
+    if marks.is_empty() {
+        return Vec::new();
+    }
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw);
+    processes.flatten().filter_map(number).filter(|process| has_mark(*process, marks)).collect()
+}
+
+/// Those that have ended, and those of other users, have an empty environment.
+fn has_mark(process: Pid, marks: &[String]) -> bool {
+    let environment = fs::read(format!("/proc/{}/environ", process.as_raw_nonzero())).unwrap_or_default();
+    environment.split(|byte| *byte == 0).any(|variable| marks.iter().any(|mark| variable == mark.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    fn sleeper(mark: &str) -> Child {
+        let mut command = Command::new("sleep");
+        command.arg("100").env(VARIABLE, mark).process_group(0).stdin(Stdio::null());
+        command.spawn().unwrap()
+    }
+
+    #[test]
+    fn what_still_runs_is_ended_by_group_or_by_mark_and_nothing_else() {
+        let own = format!("guard-test-{}", std::process::id());
+        let mark = |number: u32| format!("{own}-{number}");
+        let mut children: Vec<Child> = (0..4).map(|number| sleeper(&mark(number))).collect();
+        let (input, mut pipe) = std::io::pipe().unwrap();
+        let leader = children[0].id();
+        // Of the second only the mark is known; the third has ended, and left something; of the fourth
+        // nothing was told.
+        let told = format!(
+            "runs {0}\nruns {0} {leader}\nruns {1}\nruns {2}\nended {2}\nnonsense\n",
+            mark(0),
+            mark(1),
+            mark(2)
+        );
+        pipe.write_all(told.as_bytes()).unwrap();
+        drop(pipe);
+        guard_commands(input);
+        for child in &mut children[..2] {
+            assert_eq!(child.wait().unwrap().signal(), Some(9));
+        }
+        for child in &mut children[2..] {
+            assert!(child.try_wait().unwrap().is_none());
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+}
