@@ -17,7 +17,10 @@ pub fn program(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(repository());
+        // With all features, and examples, which have what tests have: then the crates are those that
+        // `cargo test --workspace --all-features` has built, and none is built a second time.
+        let kinds = ["build", "--quiet", "--workspace", "--all-features", "--bins", "--examples"];
+        build.args(kinds).current_dir(repository());
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
