@@ -9,8 +9,12 @@ bench:
 
 # The model of the lease protocol with more faults than `check` has time for
 model:
-    cargo test --release -p backends lease::model -- --ignored
+    cargo test --release -p backends lease::model -- --ignored --nocapture --test-threads 1
 
 # A join of 1,000,000 tasks over RabbitMQ and Redis
 million:
-    cargo test --release -p tests --features live --test scenarios -- a_join_of_a_million --ignored --nocapture
+    cargo test --release --workspace --all-features --test scenarios -- a_join_of_a_million --ignored --nocapture
+
+# 1,000,000 messages that are no tasks, in a queue that a worker serves
+junk:
+    cargo test --release --workspace --all-features --test distributed -- a_million_junk --ignored --nocapture

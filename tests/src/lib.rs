@@ -9,6 +9,7 @@
 mod cluster;
 mod coordinator;
 mod directory;
+mod memory;
 mod pages;
 mod passwords;
 mod programs;
@@ -21,6 +22,7 @@ mod worker;
 
 pub use cluster::{Cluster, Proxies};
 pub use coordinator::Coordinator;
+pub use memory::most_memory;
 pub use pages::Page;
 pub use passwords::assert_hidden;
 pub use programs::{program, repository};

@@ -1,5 +1,6 @@
 //! The programs under test, built once.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -17,7 +18,13 @@ pub fn program(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     let directory = DIRECTORY.get_or_init(|| {
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--workspace", "--all-features", "--bins"]).current_dir(repository());
+        // With all features, and examples, which have what tests have: then the crates are those that
+        // `cargo test --workspace --all-features` has built, and none is built a second time.
+        let kinds = ["build", "--quiet", "--workspace", "--all-features", "--bins", "--examples"];
+        build.args(kinds).current_dir(repository());
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_this_test(name)) {
+            build.env_remove(&name);
+        }
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
@@ -27,4 +34,11 @@ pub fn program(name: &str) -> PathBuf {
         test.ancestors().nth(2).expect("tests lie two levels below the profile's directory").to_owned()
     });
     directory.join(name)
+}
+
+/// Whether Cargo has set it for this test's package. Another Cargo is not to hear of that: the build of ring
+/// goes by it, so that ring and all that connects to anything would be built anew for each package.
+fn is_of_this_test(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
 }

@@ -147,7 +147,12 @@ impl Copies {
             ("otaman-size", Header::Number(body.len() as u64)),
         ];
         let id = uuid::Uuid::new_v4().to_string();
-        Message { queue: self.names.dead_queue(), id, body: body.slice(..body.len().min(MOST_DEAD)), headers }
+        let body = match body.get(..MOST_DEAD) {
+            // A copy, so that the rest takes no memory any more.
+            Some(start) => bytes::Bytes::copy_from_slice(start),
+            None => body.clone(),
+        };
+        Message { queue: self.names.dead_queue(), id, body, headers }
     }
 
     /// The copy as a message to the queue of its worker type.

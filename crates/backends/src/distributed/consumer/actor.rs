@@ -97,6 +97,8 @@ pub(super) struct Actor {
     pub(super) replies: IdMap<TaskId, oneshot::Sender<Settled>>,
     pub(super) to_tell: Vec<Telling>,
     pub(super) to_park: Vec<(Copy, Place, Duration)>,
+    /// What nobody can take, as it is put aside.
+    pub(super) to_bury: Vec<(rabbitmq::Message, Place)>,
     /// The task beside which nothing else may run, if it still does.
     pub(super) alone: Option<TaskId>,
     pub(super) claims: usize,
@@ -249,14 +251,13 @@ impl Actor {
             counters.refused += 1;
             count = counters.refused;
         });
-        self.lookahead.learn_of_junk();
+        self.lookahead.learn_of_junk(delivery.body.len());
         // A flood of them must not flood the log.
         if count.is_power_of_two() {
             tracing::warn!(queue = %self.sources[place.source].queue, reason, count, "a message cannot be taken; it is put aside");
         }
-        let queue = self.sources[place.source].queue.clone();
-        let body = delivery.body.clone();
-        self.effects.push(Box::pin(Arc::clone(&self.tools).bury(queue, reason, body, place)));
+        let queue = &self.sources[place.source].queue;
+        self.to_bury.push((self.tools.copies.dead(queue, &reason, &delivery.body), place));
     }
 
     /// Does whatever can be done now.
@@ -441,6 +442,10 @@ impl Actor {
             let batch = std::mem::take(&mut self.to_park);
             self.tools.vitals.count(|counters| counters.parked += batch.len() as u64);
             self.effects.push(Box::pin(Arc::clone(&self.tools).park(batch)));
+        }
+        if !self.to_bury.is_empty() {
+            let batch = std::mem::take(&mut self.to_bury);
+            self.effects.push(Box::pin(Arc::clone(&self.tools).bury(batch)));
         }
     }
 
@@ -783,7 +788,12 @@ impl Actor {
 
     fn is_done(&mut self) -> bool {
         let is_quiet = self.held.is_empty() && self.effects.is_empty() && self.buffered.is_empty();
-        if self.closing.is_some() && is_quiet && self.to_tell.is_empty() && self.to_park.is_empty() {
+        if self.closing.is_some()
+            && is_quiet
+            && self.to_tell.is_empty()
+            && self.to_park.is_empty()
+            && self.to_bury.is_empty()
+        {
             if let Some(reply) = self.closing.take() {
                 let _ = reply.send(());
             }

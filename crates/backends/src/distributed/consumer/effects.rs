@@ -398,16 +398,11 @@ impl Tools {
         copy
     }
 
-    /// Puts a message aside that nobody can read.
-    pub(super) async fn bury(
-        self: Arc<Self>,
-        queue: String,
-        reason: String,
-        body: bytes::Bytes,
-        place: Place,
-    ) -> Event {
-        self.publish(vec![self.copies.dead(&queue, &reason, &body)]).await;
-        Event::Parked(vec![place])
+    /// Puts messages aside that nobody can take.
+    pub(super) async fn bury(self: Arc<Self>, batch: Vec<(Message, Place)>) -> Event {
+        let (messages, places) = batch.into_iter().unzip();
+        self.publish(messages).await;
+        Event::Parked(places)
     }
 
     pub(super) async fn assert(self: Arc<Self>, held: Vec<(ExecutionId, TaskId, u32)>) -> Event {

@@ -91,6 +91,7 @@ impl RemoteConsumer {
             replies: IdMap::default(),
             to_tell: Vec::new(),
             to_park: Vec::new(),
+            to_bury: Vec::new(),
             alone: None,
             claims: 0,
             claiming: IdSet::default(),
