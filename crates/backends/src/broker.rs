@@ -115,6 +115,17 @@ pub trait TaskConsumer: Send + Sync {
     /// [`Task::worker_type_after`] names. The delay is not spent in any worker.
     fn retry(&self, lease: Lease, failed: Attempt, after: Duration) -> BoxFuture<'_, Result<Settled, Error>>;
 
+    /// Gives a leased task back before its attempt has begun, for others to have it after a delay;
+    /// without one it goes to the head of its queue. It costs the task nothing, and says who has done so
+    /// why.
+    fn decline(
+        &self,
+        lease: Lease,
+        node: &str,
+        why: String,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<Settled, Error>>;
+
     /// Puts a file aside for a task's result and returns the URL under which it can be read. The
     /// file is moved or copied; it lives as long as the execution's record.
     fn keep<'a>(&'a self, execution: &'a ExecutionId, file: &'a Path)
@@ -156,6 +167,8 @@ pub struct Delivery {
     pub spent: Spent,
     /// Evidence of earlier attempts, oldest first; of many only the last few.
     pub failed_attempts: Vec<Attempt>,
+    /// How often workers have left it to others since an attempt last began.
+    pub declined: u32,
 }
 
 /// Whether an attempt's end was accepted.

@@ -13,6 +13,8 @@ pub struct Report {
     pub retried: u64,
     /// Attempts that were handed back because the worker had to leave.
     pub preempted: u64,
+    /// Tasks that were left to other workers before they were begun.
+    pub declined: u64,
     /// Attempts that counted for nothing, because their lease had been lost.
     pub stale: u64,
 }
@@ -24,6 +26,7 @@ pub(crate) enum End {
     Failed,
     Retried,
     Preempted,
+    Declined,
     Stale,
 }
 
@@ -43,6 +46,7 @@ pub(crate) struct Tally {
     failed: AtomicU64,
     retried: AtomicU64,
     preempted: AtomicU64,
+    declined: AtomicU64,
     stale: AtomicU64,
     is_running: AtomicBool,
 }
@@ -79,6 +83,7 @@ impl Activity {
             failed: self.sum(|slot| &slot.failed),
             retried: self.sum(|slot| &slot.retried),
             preempted: self.sum(|slot| &slot.preempted),
+            declined: self.sum(|slot| &slot.declined),
             stale: self.sum(|slot| &slot.stale),
         }
     }
@@ -107,6 +112,7 @@ impl Tally {
             End::Failed => &self.failed,
             End::Retried => &self.retried,
             End::Preempted => &self.preempted,
+            End::Declined => &self.declined,
             End::Stale => &self.stale,
         });
     }
