@@ -1,7 +1,8 @@
 //! A machine on which everything fails is told from tasks that fail everywhere.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Value as Json, json};
 use tests::{Cluster, Running, until};
@@ -34,16 +35,22 @@ fn assert_all_succeeded(document: &Json, tasks: u64) {
 fn a_machine_without_a_program_leaves_and_others_do_its_tasks_at_no_cost() {
     const TASKS: u64 = 200;
     let cluster = Cluster::start();
-    let bad = worker_on(&cluster, "bad", ("PATH", "/nowhere"));
-    let mut good = worker_on(&cluster, "good", ("GOOD", "yes"));
+    let programs = cluster.path("programs");
+    fs::create_dir(&programs).unwrap();
+    let summarise = format!("{programs}/summarise");
+    fs::write(&summarise, "#!/bin/sh\nsleep 0.05; echo $1\n").unwrap();
+    fs::set_permissions(&summarise, Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let bad = worker_on(&cluster, "bad", ("PATH", &path));
+    let mut good = worker_on(&cluster, "good", ("PATH", &format!("{programs}:{path}")));
     until_there_are(&cluster, 2);
-    let spec = commands(TASKS, &["sh", "-c", "sleep 0.05; echo {item}"]);
+    let spec = commands(TASKS, &["summarise", "{item}"]);
     let document = execute(&cluster, "programs", &spec, &["--quiet"]).wait().expect(0).json();
     assert_all_succeeded(&document, TASKS);
     let left = bad.wait().expect(4);
     let parts = [
         "5 different tasks failed on this machine one after the other and then succeeded on others",
-        "No such file",
+        "no executable program of this name",
         "(tasks that fail here succeed elsewhere): 0 succeeded, 0 failed",
     ];
     for part in parts {
@@ -69,7 +76,7 @@ fn a_machine_that_breaks_in_mid_run_leaves_and_no_task_is_dead_of_it() {
     let bad = worker_on(&cluster, "bad", ("DATA", &mounted));
     let _good = worker_on(&cluster, "good", ("DATA", &sound));
     until_there_are(&cluster, 2);
-    let spec = commands(TASKS, &["sh", "-c", "sleep 0.1; cat $DATA/input"]);
+    let spec = commands(TASKS, &["sh", "-c", "sleep 0.1; cat $DATA/input && echo {item}"]);
     let running = execute(&cluster, "mounts", &spec, &["--quiet"]);
     let succeeded = || bad.metric("attempts_total{end=\"succeeded\"}");
     until("it to do some tasks", || (succeeded() >= 10).then_some(()));
