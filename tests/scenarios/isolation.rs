@@ -69,6 +69,25 @@ fn a_crash_is_a_failure_with_evidence_and_others_go_on() {
 }
 
 #[test]
+fn a_panic_costs_neither_the_slot_nor_the_tasks_beside_it() {
+    let coordinator = coordinator();
+    let panicking = |operation: &str| numbers(20, &json!({"@type": operation, "number": "{item}"}));
+    let beside = json!({"@type": "command", "argv": ["sh", "-c", "sleep 1; echo done"]});
+    let after = numbers(20, &json!({"@type": "echo", "value": "{item}"}));
+    let stages = json!([beside, panicking("panic_beside_others"), panicking("panic_on_its_thread"), after]);
+    let spec = json!({"@type": "mazepa.concurrent_flow", "stages": stages});
+    // One slot has the long task, the other one all that panics, and what comes after.
+    let document = execute(&coordinator, &spec, &["--workers", "2", "--on-failure", "continue"], 1);
+    assert_eq!(document["tasks"]["succeeded"], 21, "{document:#}");
+    assert_eq!((&document["tasks"]["failed"], &document["tasks"]["retried"]), (&json!(40), &json!(0)));
+    let failures = document["failures"].as_array().unwrap();
+    for failure in failures {
+        assert!(failure.to_string().contains("as it was asked to"), "{failure:#}");
+        assert!(failure.to_string().contains("rough/src/lib.rs"), "the place of the panic: {failure:#}");
+    }
+}
+
+#[test]
 fn an_exit_code_decides_about_another_attempt() {
     let coordinator = coordinator();
     let document = execute(&coordinator, &json!({"@type": "crash", "how": "exit 3"}), &[], 1);

@@ -70,7 +70,7 @@ impl Worker {
             // A machine of their own, as far as semaphores go.
             .env("OTAMAN_SEMAPHORE_DIR", self.directory.path().join("semaphores"));
         // What the developer has set must not count.
-        for name in ["AMQP_URL", "REDIS_URL", "OTAMAN_LOG"] {
+        for name in ["AMQP_URL", "REDIS_URL", "OTAMAN_LOG", "OTAMAN_NODE", "SLURM_JOB_END_TIME"] {
             command.env_remove(name);
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));

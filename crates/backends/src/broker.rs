@@ -118,6 +118,17 @@ pub trait TaskConsumer: Send + Sync {
     /// Says, for people, for which semaphore a leased task waits before it begins; `None` once it does not.
     fn waits(&self, _lease: Lease, _semaphore: Option<&SemaphoreName>) {}
 
+    /// Gives a leased task back before its attempt has begun, for others to have it after a delay;
+    /// without one it goes to the head of its queue. It costs the task nothing, and says who has done so
+    /// why.
+    fn decline(
+        &self,
+        lease: Lease,
+        node: &str,
+        why: String,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<Settled, Error>>;
+
     /// Puts a file aside for a task's result and returns the URL under which it can be read. The
     /// file is moved or copied; it lives as long as the execution's record.
     fn keep<'a>(&'a self, execution: &'a ExecutionId, file: &'a Path)
@@ -159,6 +170,8 @@ pub struct Delivery {
     pub spent: Spent,
     /// Evidence of earlier attempts, oldest first; of many only the last few.
     pub failed_attempts: Vec<Attempt>,
+    /// How often workers have left it to others since an attempt last began.
+    pub declined: u32,
 }
 
 /// Whether an attempt's end was accepted.

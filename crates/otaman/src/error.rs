@@ -140,6 +140,14 @@ impl Error {
         failure
     }
 
+    /// Whether rules have found the cause, since nobody has said it.
+    pub fn is_inferred(&self) -> bool {
+        match self.0.basis {
+            Basis::Said => false,
+            Basis::Inferred(_) => true,
+        }
+    }
+
     /// What another process needs to know of it.
     pub fn into_evidence(self) -> Evidence {
         let Inner { failure, basis, .. } = *self.0;

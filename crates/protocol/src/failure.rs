@@ -58,6 +58,10 @@ pub struct Failure {
     /// files: then the task is not to blame.
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_shortage: bool,
+    /// Whether the machine may be to blame rather than the task: it is not charged before another
+    /// machine has tried it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_doubted: bool,
     /// The last lines of output and log.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tail: String,
@@ -74,6 +78,7 @@ impl Failure {
             signal: None,
             backtrace: None,
             is_shortage: false,
+            is_doubted: false,
             tail: String::new(),
         }
     }

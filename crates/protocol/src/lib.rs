@@ -42,7 +42,7 @@ pub use envelope::{
 };
 pub use execution::{Counts, ExecutionRecord, Status};
 pub use failure::{Cause, Failure};
-pub use history::History;
+pub use history::{Declined, History};
 pub use id_map::{IdHasher, IdMap, IdSet};
 pub use ids::{ExecutionId, FlowId, SessionId, TaskId};
 pub use isolation::Isolation;

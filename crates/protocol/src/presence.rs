@@ -1,10 +1,13 @@
 //! Presence: what a live worker says of itself with each heartbeat.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{ExecutionId, TaskId};
 use crate::lease::Session;
 use crate::names::SemaphoreName;
+use crate::text::optional_micros;
 
 /// A task that a session has been running for a while.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +52,14 @@ pub struct Presence {
     /// Under which key its operations are announced; absent if it announces none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<String>,
+    /// How long it goes on taking tasks, as of this heartbeat; absent if that has no known end.
+    #[serde(
+        with = "optional_micros",
+        rename = "drains_in_us",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub drains_in: Option<Duration>,
 }
 
 impl Presence {

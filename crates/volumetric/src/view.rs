@@ -54,7 +54,9 @@ pub enum Error {
     #[error(transparent)]
     Picture(#[from] picture::Error),
     /// There is no volume.
-    #[error("{0} is no volume: it has neither the `info` of a precomputed layer nor the metadata of a Zarr one")]
+    #[error(
+        "{0} is no volume: it has neither the `info` of a precomputed layer nor the metadata of a Zarr one"
+    )]
     NoVolume(String),
     /// It has no such resolution.
     #[error("{path} has no scale of {resolution}; it has {available}")]
@@ -96,7 +98,8 @@ pub fn layer_at(path: &str) -> Result<LayerSpec, Error> {
     } else {
         return Err(Error::NoVolume(path.to_owned()));
     };
-    Ok(serde_json::from_value(json!({"@type": name, "path": path})).expect("a layer needs nothing but a path"))
+    Ok(serde_json::from_value(json!({"@type": name, "path": path}))
+        .expect("a layer needs nothing but a path"))
 }
 
 impl View {
@@ -132,7 +135,8 @@ impl View {
         };
         found.cloned().ok_or_else(|| match self.resolution {
             Some(resolution) => {
-                let available: Vec<String> = scales.iter().map(|scale| scale.resolution.to_string()).collect();
+                let available: Vec<String> =
+                    scales.iter().map(|scale| scale.resolution.to_string()).collect();
                 Error::NoScale { path: self.path.clone(), resolution, available: available.join(", ") }
             }
             None => Error::NoVolume(self.path.clone()),

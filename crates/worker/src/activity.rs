@@ -15,6 +15,8 @@ pub struct Report {
     pub retried: u64,
     /// Attempts that were handed back because the worker had to leave.
     pub preempted: u64,
+    /// Tasks that were left to other workers before they were begun.
+    pub declined: u64,
     /// Attempts that counted for nothing, because their lease had been lost.
     pub stale: u64,
 }
@@ -26,6 +28,7 @@ pub(crate) enum End {
     Failed,
     Retried,
     Preempted,
+    Declined,
     Stale,
 }
 
@@ -47,6 +50,7 @@ pub(crate) struct Tally {
     failed: AtomicU64,
     retried: AtomicU64,
     preempted: AtomicU64,
+    declined: AtomicU64,
     stale: AtomicU64,
     is_running: AtomicBool,
     is_waiting: AtomicBool,
@@ -98,6 +102,7 @@ impl Activity {
             failed: self.sum(|slot| &slot.failed),
             retried: self.sum(|slot| &slot.retried),
             preempted: self.sum(|slot| &slot.preempted),
+            declined: self.sum(|slot| &slot.declined),
             stale: self.sum(|slot| &slot.stale),
         }
     }
@@ -132,6 +137,7 @@ impl Tally {
             End::Failed => &self.failed,
             End::Retried => &self.retried,
             End::Preempted => &self.preempted,
+            End::Declined => &self.declined,
             End::Stale => &self.stale,
         });
     }

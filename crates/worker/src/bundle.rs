@@ -11,13 +11,14 @@ use backends::embedded::EmbeddedBroker;
 use futures::FutureExt as _;
 use otaman::driver::Rules;
 use otaman::{Registry, Resources};
-use protocol::{Bundle, Envelope, Failure, SemaphoreWidths, Session, SessionId, Value};
+use protocol::{Bundle, Cause, Envelope, Failure, SemaphoreWidths, Session, SessionId, Value};
 use tokio::runtime::Builder;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::Activity;
 use crate::config::Config;
-use crate::execute::Executor;
+use crate::decline::Decline;
+use crate::execute::{Ended, Executor};
 use crate::failed::Failed;
 use crate::isolated::Isolates;
 use crate::panics;
@@ -50,9 +51,8 @@ pub(crate) fn run(file: &Path, rules: Rules, registry: Registry, resources: Reso
         isolates: Arc::new(Isolates::default()),
         semaphores: Arc::new(MachineSemaphores::new(SemaphoreWidths::default(), None)),
         leaving: CancellationToken::new(),
-        colleagues: None,
+        peers: None,
         rules,
-        fitness: None,
     };
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(Failed::Start)?;
     let ended = runtime.block_on(async {
@@ -64,8 +64,14 @@ pub(crate) fn run(file: &Path, rules: Rules, registry: Registry, resources: Reso
         Ok(executor.execute(&delivery, &places, activity.slot(0), interrupted.as_mut()).await)
     });
     let ended = ended.map_err(Error::broker("running a task by itself"))?;
-    tracing::info!(took = ?ended.duration, "it has ended");
-    match ended.result {
+    let attempted = match ended {
+        Ended::Attempted(attempted) => attempted,
+        Ended::Declined(Decline { why, .. }) => {
+            return Err(Failed::Task(Box::new(Failure::new(Cause::Preempted, why))));
+        }
+    };
+    tracing::info!(took = ?attempted.duration, "it has ended");
+    match attempted.result {
         Ok(value) => print(&value),
         Err(failure) => Err(Failed::Task(Box::new(failure))),
     }

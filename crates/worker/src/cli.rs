@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use backends::distributed::Options;
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use otaman::{Registry, Resources};
 use protocol::{DurationText, SemaphoreWidth, WorkerType};
@@ -49,8 +50,17 @@ Causes: transient, permanent, out_of_memory, timeout.
 What this machine lacks (file descriptors, processes, room in TMPDIR) is no task's fault: the task goes to
 others at no cost, and the worker leaves when --max-shortages different tasks met that within a minute.
 
+What fails within 30 s for a reason that neither the task nor its operation names is tried by another machine,
+if one has workers for it, before it counts: what fails on two is the task's fault. The worker leaves when
+--max-doubts tasks in a row failed here and then succeeded elsewhere.
+
+Below Slurm the worker knows when its job ends (SLURM_JOB_END_TIME), and drains in time; the nearer of that and
+--max-runtime counts. A task that takes longer than the time that is left, as 95 of 100 of its operation do not,
+is left to workers that go on for longer; one that fits no worker is run by one that has just started.
+
 Exit codes: 0 ended as asked (drained, idle, or its time was over), 1 the task of a bundle failed, 2 wrong usage,
-3 the servers failed or could not be told in time, 4 the machine is short of what tasks need, 130 ended at once by a second signal.";
+3 the servers failed or could not be told in time, 4 the machine is short of what tasks need, or tasks fail here
+that succeed elsewhere, 130 ended at once by a second signal.";
 
 /// Run the operations that are linked into this program, as tasks come.
 #[derive(Debug, Parser)]
@@ -112,6 +122,13 @@ pub(crate) struct WorkArgs {
     /// different tasks within a minute
     #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=10))]
     pub(crate) max_shortages: u32,
+    /// Leave when so many different tasks, one after the other, have failed here and then succeeded on
+    /// other machines
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) max_doubts: u32,
+    /// What this machine is called; workers on one machine have one name [default: its host name]
+    #[arg(long, value_name = "NAME", env = "OTAMAN_NODE", value_parser = NonEmptyStringValueParser::new())]
+    pub(crate) node: Option<String>,
     /// Tell of health and metrics on this address over HTTP; a port alone means 127.0.0.1
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) listen: Option<SocketAddr>,

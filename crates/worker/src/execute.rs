@@ -15,13 +15,14 @@ use tracing::Instrument;
 
 use crate::activity::Tally;
 use crate::attempt::Reports;
-use crate::colleagues::{Colleagues, PUT_OFF};
+use crate::colleagues::PUT_OFF;
+use crate::decline::Decline;
 use crate::isolated::{Assignment, Isolates};
 use crate::panics::Guarded;
+use crate::peers::{Judged, Peers, Spared};
 use crate::places::Places;
 use crate::semaphores::MachineSemaphores;
-use crate::shortage::{self, Fitness};
-use crate::{probe, unknown};
+use crate::unknown;
 
 /// What attempts are made with.
 pub(crate) struct Executor {
@@ -30,24 +31,31 @@ pub(crate) struct Executor {
     pub(crate) consumer: Arc<dyn TaskConsumer>,
     pub(crate) stop_grace: Duration,
     pub(crate) isolates: Arc<Isolates>,
-    /// Who else may have an operation; nobody where all runs in one process.
-    pub(crate) colleagues: Option<Colleagues>,
+    /// What there is to mind of other workers; nothing where all runs in one process.
+    pub(crate) peers: Option<Peers>,
     /// What failures mean about which operations say nothing.
     pub(crate) rules: Rules,
-    /// Hands back what this machine lacks the means for; absent where nobody else could have it.
-    pub(crate) fitness: Option<Arc<Fitness>>,
     pub(crate) semaphores: Arc<MachineSemaphores>,
     /// Cancelled when nothing more is to be begun.
     pub(crate) leaving: CancellationToken,
 }
 
+/// What has become of a leased task.
+pub(crate) enum Ended {
+    /// It was not begun, and is for others.
+    Declined(Decline),
+    Attempted(Attempted),
+}
+
 /// How an attempt ended.
-pub(crate) struct Ended {
+pub(crate) struct Attempted {
     pub(crate) started_at_us: u64,
     pub(crate) duration: Duration,
     pub(crate) result: Result<Value, Failure>,
     /// It did not fail but is for others, who are to have it after this delay.
     pub(crate) put_off: Option<Duration>,
+    /// How long the slot is to take nothing.
+    pub(crate) rest: Duration,
 }
 
 /// Why an attempt was told to stop.
@@ -59,9 +67,15 @@ enum Stop {
 
 impl Ended {
     /// Of an attempt whose operation was not begun.
-    fn before_it_began(failure: Failure, put_off: Option<Duration>) -> Self {
+    fn before_it_began(failure: Failure) -> Self {
         let started_at_us = to_unix_micros(SystemTime::now());
-        Self { started_at_us, duration: Duration::ZERO, result: Err(failure), put_off }
+        let (duration, put_off, rest) = (Duration::ZERO, None, Duration::ZERO);
+        Self::Attempted(Attempted { started_at_us, duration, result: Err(failure), put_off, rest })
+    }
+
+    /// Of a task that belongs to others.
+    fn of_others(why: String) -> Self {
+        Self::Declined(Decline { why, after: PUT_OFF, rest: Duration::ZERO })
     }
 }
 
@@ -80,72 +94,55 @@ impl Executor {
         let span = tracing::info_span!(
             "task", execution = %delivery.execution, task = %task.id, operation = %task.operation, attempt
         );
-        if let Some((failure, put_off)) = self.belongs_elsewhere(delivery) {
-            return Ended::before_it_began(failure, put_off);
+        if let Some(why) = belongs_elsewhere(delivery) {
+            return Ended::of_others(why);
         }
         let Some(operation) = self.registry.operation(&task.operation, &task.version) else {
-            let (failure, put_off) = self.lack(task).instrument(span).await;
-            return Ended::before_it_began(failure, put_off);
+            return self.lack(task).instrument(span).await;
         };
+        if let Some(peers) = &self.peers
+            && let Some(decline) = peers.leave(delivery).instrument(span.clone()).await
+        {
+            return Ended::Declined(decline);
+        }
         let mut permits = Vec::new();
         if !task.semaphores.is_empty() {
             match self.permits(delivery, places, tally).instrument(span.clone()).await {
                 Ok(all) => permits = all,
-                Err(failure) => return Ended::before_it_began(failure, None),
+                Err(failure) => return Ended::before_it_began(failure),
             }
         }
         let started_at_us = to_unix_micros(SystemTime::now());
         let start = Instant::now();
-        let (result, put_off) = async {
-            match self.run(operation, delivery, permits, cut).await {
-                Ok(value) => (Ok(value), None),
-                Err(failure) => {
-                    let (failure, put_off) = self.spared(failure, delivery).await;
-                    (Err(failure), put_off)
+        let attempted = async {
+            let result = self.run(operation, delivery, permits, cut).await;
+            let duration = start.elapsed();
+            match result {
+                Ok(value) => {
+                    if let Some(peers) = &self.peers {
+                        peers.succeeded(task, duration);
+                    }
+                    let (put_off, rest) = (None, Duration::ZERO);
+                    Attempted { started_at_us, duration, result: Ok(value), put_off, rest }
+                }
+                Err(judged) => {
+                    let Spared { failure, put_off, rest } = match &self.peers {
+                        Some(peers) => peers.spare(judged, delivery, duration).await,
+                        None => Spared::no(judged.failure),
+                    };
+                    Attempted { started_at_us, duration, result: Err(failure), put_off, rest }
                 }
             }
-        }
-        .instrument(span)
-        .await;
-        Ended { started_at_us, duration: start.elapsed(), result, put_off }
-    }
-
-    /// Why a copy is for other workers: it was published before an attempt ran out of memory.
-    fn belongs_elsewhere(&self, delivery: &Delivery) -> Option<(Failure, Option<Duration>)> {
-        let worker_type = delivery.task.worker_type_after(&delivery.spent);
-        if *worker_type == delivery.task.worker_type {
-            return None;
-        }
-        let message = format!("it has run out of memory and is for workers of type {worker_type}");
-        Some((Failure::new(Cause::Preempted, message), Some(PUT_OFF)))
-    }
-
-    /// What becomes of a failed attempt, and after which delay others are to have it, if this machine is
-    /// to blame.
-    async fn spared(&self, mut failure: Failure, delivery: &Delivery) -> (Failure, Option<Duration>) {
-        let Some(fitness) = &self.fitness else { return (failure, None) };
-        match failure.cause {
-            Cause::Transient | Cause::Permanent | Cause::OutOfMemory => {}
-            Cause::Timeout | Cause::Lost | Cause::Preempted => return (failure, None),
-        }
-        if !failure.is_shortage {
-            let Some(lack) = probe::lack().await else { return (failure, None) };
-            failure.is_shortage = true;
-            failure.messages.insert(0, lack);
-        }
-        let failure = fitness.judge(delivery.task.id, &delivery.failed_attempts, failure);
-        let put_off = (failure.cause == Cause::Preempted).then_some(shortage::PAUSE);
-        (failure, put_off)
+        };
+        Ended::Attempted(attempted.instrument(span).await)
     }
 
     /// What becomes of a task whose operation is not here.
-    async fn lack(&self, task: &Task) -> (Failure, Option<Duration>) {
+    async fn lack(&self, task: &Task) -> Ended {
         let failure = unknown::failure(&self.registry, task);
-        match &self.colleagues {
-            Some(colleagues) if colleagues.have(task).await => {
-                (Failure { cause: Cause::Preempted, ..failure }, Some(PUT_OFF))
-            }
-            Some(_) | None => (failure, None),
+        match &self.peers {
+            Some(peers) if peers.colleagues.have(task).await => Ended::of_others(failure.summary()),
+            Some(_) | None => Ended::before_it_began(failure),
         }
     }
 
@@ -175,7 +172,7 @@ impl Executor {
         delivery: &Delivery,
         permits: Vec<Permit>,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, Judged> {
         let task = &delivery.task;
         let cancellation = CancellationToken::new();
         let reports =
@@ -209,11 +206,11 @@ impl Executor {
         };
         let running = Guarded::new(running);
         let ended = self.within_limits(running, task.runtime_limit, &cancellation, cut).await;
-        ended.map_err(|mut failure| {
-            if failure.tail.is_empty() {
-                failure = failure.with_tail(&reports.tail());
+        ended.map_err(|mut judged| {
+            if judged.failure.tail.is_empty() {
+                judged.failure = judged.failure.with_tail(&reports.tail());
             }
-            failure
+            judged
         })
     }
 
@@ -223,7 +220,7 @@ impl Executor {
         limit: Option<Duration>,
         cancellation: &CancellationToken,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, Judged> {
         let expiry = async {
             match limit {
                 Some(limit) => {
@@ -248,16 +245,26 @@ impl Executor {
                 tracing::warn!(grace = ?self.stop_grace, "the operation did not stop when told to; it is abandoned");
                 let message =
                     format!("told to stop, it did not within {:?}, and was abandoned", self.stop_grace);
-                Err(Failure::new(Cause::Permanent, message))
+                Err(Judged { failure: Failure::new(Cause::Permanent, message), is_inferred: false })
             }
         };
-        ended.map_err(|failure| stopped(failure, stop))
+        ended.map_err(|judged| Judged { failure: stopped(judged.failure, stop), is_inferred: false })
     }
 
     /// The end of an operation, a panic included, with the cause of its failure.
-    fn judged(&self, ended: otaman::Result<otaman::Result<Value>>) -> Result<Value, Failure> {
-        ended.flatten().map_err(|error| error.judged_by(&self.rules))
+    fn judged(&self, ended: otaman::Result<otaman::Result<Value>>) -> Result<Value, Judged> {
+        ended.flatten().map_err(|error| {
+            let is_inferred = error.is_inferred();
+            Judged { failure: error.judged_by(&self.rules), is_inferred }
+        })
     }
+}
+
+/// Why a copy is for other workers: it was published before an attempt ran out of memory.
+fn belongs_elsewhere(delivery: &Delivery) -> Option<String> {
+    let worker_type = delivery.task.worker_type_after(&delivery.spent);
+    (*worker_type != delivery.task.worker_type)
+        .then(|| format!("it has run out of memory and is for workers of type {worker_type}"))
 }
 
 /// What the task shares with the worker. Only of a process can the memory be limited.

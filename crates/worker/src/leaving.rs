@@ -24,6 +24,8 @@ pub(crate) enum Reason {
     Signal(&'static str),
     Idle(Duration),
     MaxRuntime(Duration),
+    /// The batch job that it is part of ends.
+    JobEnd,
     Unfit(Unfit),
 }
 
@@ -33,7 +35,8 @@ impl fmt::Display for Reason {
             Self::Signal(name) => f.write_str(name),
             Self::Idle(time) => write!(f, "no task for {}", DurationText(*time)),
             Self::MaxRuntime(time) => write!(f, "its time of {} is over", DurationText(*time)),
-            Self::Unfit(_) => f.write_str("the machine is short of something"),
+            Self::JobEnd => f.write_str("its job's time is over"),
+            Self::Unfit(unfit) => f.write_str(unfit.in_short()),
         }
     }
 }
@@ -60,7 +63,7 @@ impl Leaving {
     /// How long the servers may take to be told how tasks have ended.
     pub(crate) fn telling(&self) -> Duration {
         match self.reason() {
-            Some(Reason::MaxRuntime(_)) => TELLING,
+            Some(Reason::MaxRuntime(_) | Reason::JobEnd) => TELLING,
             Some(Reason::Signal(_) | Reason::Idle(_) | Reason::Unfit(_)) | None => TELLING_AT_EASE,
         }
     }
@@ -143,10 +146,10 @@ impl Schedule {
         Self { drain_after, cut_after, stop_grace }
     }
 
-    /// Leaves when it is time.
-    pub(crate) async fn keep(self, max_runtime: Duration, leaving: &Leaving) {
+    /// Leaves for this reason when it is time.
+    pub(crate) async fn keep(self, reason: Reason, leaving: &Leaving) {
         tokio::time::sleep(self.drain_after).await;
-        leaving.leave(Reason::MaxRuntime(max_runtime));
+        leaving.leave(reason);
         tokio::time::sleep(self.cut_after - self.drain_after).await;
         leaving.cut.cancel();
     }

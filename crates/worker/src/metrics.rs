@@ -59,13 +59,14 @@ impl Numbers<'_> {
     }
 
     fn attempts(&self, text: &mut Text) {
-        let Report { succeeded, failed, retried, preempted, stale } = self.report;
+        let Report { succeeded, failed, retried, preempted, declined, stale } = self.report;
         text.metric("attempts_total", "counter", "Attempts, by how they ended.");
         for (end, count) in [
             ("succeeded", succeeded),
             ("failed", failed),
             ("retried", retried),
             ("preempted", preempted),
+            ("declined", declined),
             ("stale", stale),
         ] {
             text.sample("attempts_total", &[("end", end)], count as f64);

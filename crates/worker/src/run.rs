@@ -13,14 +13,13 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, Report};
-use crate::colleagues::Colleagues;
 use crate::config::Config;
 use crate::execute::Executor;
 use crate::isolated::{Isolates, Machine};
 use crate::panics;
+use crate::peers::Peers;
 use crate::places::Places;
 use crate::semaphores::{self, MachineSemaphores};
-use crate::shortage::Fitness;
 use crate::slot::Slots;
 
 /// Why a worker did not start, or ended otherwise than by being told to.
@@ -110,8 +109,7 @@ pub async fn run(
         resources,
         consumer,
         session,
-        colleagues: None,
-        fitness: None,
+        peers: None,
         semaphores: Arc::clone(&semaphores),
         activity: Arc::clone(&activity),
         stop,
@@ -138,10 +136,8 @@ pub(crate) struct Crew {
     pub(crate) resources: Arc<Resources>,
     pub(crate) consumer: Arc<dyn TaskConsumer>,
     pub(crate) session: Session,
-    /// Who else may have an operation that is not in the registry.
-    pub(crate) colleagues: Option<Colleagues>,
-    /// Sees to it that others get what this machine lacks the means for; absent where there are none.
-    pub(crate) fitness: Option<Arc<Fitness>>,
+    /// What there is to mind of other workers; nothing where there are none.
+    pub(crate) peers: Option<Peers>,
     pub(crate) semaphores: Arc<MachineSemaphores>,
     /// Has as many tallies as there are to be slots.
     pub(crate) activity: Arc<Activity>,
@@ -154,19 +150,8 @@ pub(crate) struct Crew {
 impl Crew {
     /// Works until stopped.
     pub(crate) async fn work(self) -> Result<(), Error> {
-        let Self {
-            config,
-            registry,
-            resources,
-            consumer,
-            session,
-            colleagues,
-            fitness,
-            semaphores,
-            activity,
-            stop,
-            cut,
-        } = self;
+        let Self { config, registry, resources, consumer, session, peers, semaphores, activity, stop, cut } =
+            self;
         if config.concurrency == 0 {
             return Err(Error::NoSlots);
         }
@@ -184,9 +169,8 @@ impl Crew {
             consumer,
             stop_grace,
             isolates,
-            colleagues,
+            peers,
             rules,
-            fitness,
             semaphores,
             leaving,
         };

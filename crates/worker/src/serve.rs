@@ -16,8 +16,11 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::activity::{Activity, Report};
 use crate::cli::WorkArgs;
 use crate::config::Config;
+use crate::doubts::Doubts;
 use crate::failed::Failed;
+use crate::learned::Learned;
 use crate::leaving::{IdleClock, Leaving, Reason, Schedule, Signals};
+use crate::lifetime::Lifetime;
 use crate::limits;
 use crate::listen;
 use crate::logging::Voice;
@@ -26,6 +29,7 @@ use crate::run::{Error, check_resources, semaphores};
 use crate::semaphores::MachineSemaphores;
 use crate::session::{Ended, Sessions};
 use crate::shortage::Fitness;
+use crate::slurm;
 
 /// Pause between a lost session and the next.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -41,17 +45,19 @@ pub(crate) fn run(
     registry: Registry,
     resources: Resources,
 ) -> Result<(), Failed> {
-    let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let own_name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let node = args.node.clone().unwrap_or_else(own_name);
     let servers = args.servers.config(&format!("worker on {node}"))?.ok_or(Failed::NoServers)?;
     check_resources(&registry, &resources, &args.queues)?;
-    let config = Config { rules, ..config(&args) };
+    let time = Time::new(&args);
+    let config = Config { rules, ..config(&args, time.as_ref()) };
     let semaphores = Arc::new(semaphores(&config).map_err(Error::from)?);
     // Signals, health and time-outs on this thread, operations on others: no load of theirs can
     // keep the worker from leaving.
     let control = Builder::new_current_thread().enable_all().build().map_err(Failed::Start)?;
     limits::raise_open_files(config.concurrency);
     let operations = operations_runtime(config.concurrency).map_err(Failed::Start)?;
-    let start = Start { args, voice, node, servers, config, semaphores, registry, resources };
+    let start = Start { args, voice, node, servers, config, time, semaphores, registry, resources };
     let result = control.block_on(start.serve(operations.handle().clone()));
     operations.shutdown_timeout(LAST_WAIT);
     // What waits for the servers there must not hold up the end.
@@ -71,7 +77,28 @@ fn operations_runtime(slots: usize) -> std::io::Result<Runtime> {
         .build()
 }
 
-fn config(args: &WorkArgs) -> Config {
+/// The time that a worker has, if that has an end.
+struct Time {
+    lifetime: Lifetime,
+    schedule: Schedule,
+    /// Why it leaves then.
+    reason: Reason,
+}
+
+impl Time {
+    /// The nearer end counts of that which was asked for and that of the batch job.
+    fn new(args: &WorkArgs) -> Option<Self> {
+        let asked = args.max_runtime.map(|limit| (limit, Reason::MaxRuntime(limit)));
+        let job = slurm::job_ends_in().map(|left| (left, Reason::JobEnd));
+        let (limit, reason) = [asked, job].into_iter().flatten().min_by_key(|(limit, _)| *limit)?;
+        let schedule = Schedule::new(limit, args.drain_timeout.0, Config::default().stop_grace.0);
+        let begins_at = Instant::now();
+        let lifetime = Lifetime { begins_at, drains_at: begins_at + schedule.drain_after };
+        Some(Self { lifetime, schedule, reason })
+    }
+}
+
+fn config(args: &WorkArgs, time: Option<&Time>) -> Config {
     let mut config = Config {
         drain_timeout: args.drain_timeout,
         semaphores: args.semaphores.clone(),
@@ -81,9 +108,8 @@ fn config(args: &WorkArgs) -> Config {
     if let Some(concurrency) = args.concurrency {
         config.concurrency = concurrency as usize;
     }
-    if let Some(max_runtime) = args.max_runtime {
-        let schedule = Schedule::new(max_runtime, config.drain_timeout.0, config.stop_grace.0);
-        config.stop_grace = DurationText(schedule.stop_grace);
+    if let Some(time) = time {
+        config.stop_grace = DurationText(time.schedule.stop_grace);
     }
     config
 }
@@ -95,6 +121,7 @@ struct Start {
     node: String,
     servers: distributed::Config,
     config: Config,
+    time: Option<Time>,
     semaphores: Arc<MachineSemaphores>,
     registry: Registry,
     resources: Resources,
@@ -129,7 +156,9 @@ impl Start {
         }
         match leaving.reason() {
             Some(Reason::Unfit(unfit)) => result.and(Err(Failed::Unfit(unfit))),
-            Some(Reason::Signal(_) | Reason::Idle(_) | Reason::MaxRuntime(_)) | None => result,
+            Some(Reason::Signal(_) | Reason::Idle(_) | Reason::MaxRuntime(_) | Reason::JobEnd) | None => {
+                result
+            }
         }
     }
 
@@ -139,10 +168,9 @@ impl Start {
         let signals = Signals::new().map_err(Failed::Start)?;
         let obeying = Arc::clone(leaving);
         aside.spawn(async move { signals.obey(&obeying, voice).await });
-        if let Some(limit) = self.args.max_runtime {
-            let schedule = Schedule::new(limit, self.config.drain_timeout.0, self.config.stop_grace.0);
-            let leaving = Arc::clone(leaving);
-            aside.spawn(async move { schedule.keep(limit, &leaving).await });
+        if let Some(Time { schedule, reason, .. }) = &self.time {
+            let (schedule, reason, leaving) = (*schedule, reason.clone(), Arc::clone(leaving));
+            aside.spawn(async move { schedule.keep(reason, &leaving).await });
         }
         if let Some(limit) = self.args.idle_timeout {
             aside.spawn(watch_idleness(limit, Arc::clone(observed)));
@@ -175,9 +203,23 @@ impl Start {
             }
         }
         let fitness = Arc::new(Fitness::new(self.args.max_shortages as usize, Arc::clone(&leaving)));
+        let doubts = Arc::new(Doubts::new(self.args.max_doubts as usize, Arc::clone(&leaving)));
+        let learned = Arc::new(Learned::new(&registry));
+        let control = distributed.control();
+        // A task that does not fit is better not begun; without the store there are no tasks anyway.
+        let _ = timeout(PAUSE, learned.exchange(&control)).await;
+        // They end when this returns.
+        let mut aside = JoinSet::new();
+        let (watching, looking) = (Arc::clone(&doubts), control.clone());
+        aside.spawn(async move { watching.watch(&looking).await });
+        let (telling, hearing) = (Arc::clone(&learned), control.clone());
+        aside.spawn(async move { telling.keep_telling(&hearing).await });
         let sessions = Sessions {
             distributed,
             fitness,
+            doubts,
+            learned: Arc::clone(&learned),
+            lifetime: self.time.as_ref().map(|time| time.lifetime),
             config,
             registry,
             resources: Arc::new(self.resources),
@@ -205,6 +247,8 @@ impl Start {
                 None => break,
             }
         }
+        // What was learned since the last time is worth a moment.
+        let _ = timeout(LAST_WAIT, learned.exchange(&control)).await;
         let telling = leaving.telling();
         timeout(telling, sessions.distributed.close()).await.map_err(|_| Failed::Untold(telling))
     }
@@ -260,10 +304,14 @@ struct Counted(Report);
 
 impl fmt::Display for Counted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { succeeded, failed, retried, preempted, stale } = self.0;
+        let Report { succeeded, failed, retried, preempted, declined, stale } = self.0;
         write!(f, "{succeeded} succeeded, {failed} failed")?;
-        for (count, what) in [(retried, "to be tried again"), (preempted, "handed back"), (stale, "too late")]
-        {
+        for (count, what) in [
+            (retried, "to be tried again"),
+            (preempted, "handed back"),
+            (declined, "left to others"),
+            (stale, "too late"),
+        ] {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
             }

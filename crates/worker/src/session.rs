@@ -11,9 +11,13 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::colleagues::Colleagues;
 use crate::config::Config;
+use crate::doubts::Doubts;
 use crate::failed::Failed;
+use crate::learned::Learned;
+use crate::lifetime::Lifetime;
 use crate::observed::Observed;
 use crate::operations;
+use crate::peers::Peers;
 use crate::run::{Crew, Error};
 use crate::shortage::Fitness;
 
@@ -30,6 +34,10 @@ pub(crate) struct Sessions {
     pub(crate) resources: Arc<Resources>,
     pub(crate) observed: Arc<Observed>,
     pub(crate) fitness: Arc<Fitness>,
+    pub(crate) doubts: Arc<Doubts>,
+    pub(crate) learned: Arc<Learned>,
+    /// Absent if the worker goes on for ever.
+    pub(crate) lifetime: Option<Lifetime>,
     /// Where operations run: not where signals are heard and health is told.
     pub(crate) operations: Handle,
 }
@@ -58,7 +66,9 @@ impl Sessions {
             lease: self.observed.lease,
         };
         let announcement = operations::announcement(&self.registry);
-        let consumer = self.distributed.consumer(session.clone(), Some(announcement)).await?;
+        let drains_at = self.lifetime.map(|lifetime| lifetime.drains_at);
+        let consumer =
+            self.distributed.consumer_until(session.clone(), Some(announcement), drains_at).await?;
         self.observed.begin_session(Arc::clone(consumer.vitals()));
         tracing::debug!(session = %session.id, "a session has started");
         Ok((session, consumer))
@@ -77,9 +87,14 @@ impl Sessions {
             registry: Arc::clone(&self.registry),
             resources: Arc::clone(&self.resources),
             consumer: Arc::clone(&consumer) as _,
-            colleagues: Some(Colleagues::new(self.distributed.control(), session.clone())),
+            peers: Some(Peers {
+                colleagues: Colleagues::new(self.distributed.control(), session.clone()),
+                fitness: Arc::clone(&self.fitness),
+                doubts: Arc::clone(&self.doubts),
+                learned: Arc::clone(&self.learned),
+                lifetime: self.lifetime,
+            }),
             session,
-            fitness: Some(Arc::clone(&self.fitness)),
             semaphores: Arc::clone(&self.observed.semaphores),
             activity: Arc::clone(&self.observed.activity),
             stop: stop.clone(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backends::broker::Delivery;
 use protocol::{Attempt, Decision, Ending, Outcome, RetryPolicy, Session};
 
-use crate::execute::Ended;
+use crate::execute::Attempted;
 
 /// What to tell the broker.
 #[derive(Debug)]
@@ -19,12 +19,12 @@ pub(crate) enum Settlement {
 /// Decides by the task's retry policy, or the default one. `random` gives a number in `[0, 1)`.
 pub(crate) fn settle(
     delivery: Delivery,
-    ended: Ended,
+    attempted: Attempted,
     session: &Session,
     default: &RetryPolicy,
     random: impl FnOnce() -> f64,
 ) -> Settlement {
-    let Ended { started_at_us, duration, result, put_off } = ended;
+    let Attempted { started_at_us, duration, result, put_off, rest: _ } = attempted;
     let number = delivery.lease.token.attempt;
     let retries = delivery.spent.total();
     let mut failed_attempts = delivery.failed_attempts;
@@ -104,12 +104,15 @@ mod tests {
             task,
             spent,
             failed_attempts,
+            declined: 0,
         }
     }
 
     fn settled(delivery: Delivery, result: Result<Value, Failure>) -> Settlement {
-        let ended = Ended { started_at_us: 5, duration: Duration::from_secs(2), result, put_off: None };
-        settle(delivery, ended, &session(), &RetryPolicy::default(), || 0.5)
+        let (put_off, rest) = (None, Duration::ZERO);
+        let attempted =
+            Attempted { started_at_us: 5, duration: Duration::from_secs(2), result, put_off, rest };
+        settle(delivery, attempted, &session(), &RetryPolicy::default(), || 0.5)
     }
 
     #[test]

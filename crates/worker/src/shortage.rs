@@ -58,7 +58,7 @@ impl Fitness {
         let (times, tasks) =
             self.met.lock().unwrap_or_else(PoisonError::into_inner).add(task, Instant::now());
         if times >= MOST || tasks >= self.most_tasks {
-            self.leaving.leave(Reason::Unfit(Unfit { times, tasks, last: lack }));
+            self.leaving.leave(Reason::Unfit(Unfit::Short { times, tasks, last: lack }));
         }
         failure
     }
@@ -125,7 +125,7 @@ mod tests {
             assert_eq!(leaving.reason(), None);
         }
         fitness.judge(task(3), &[], short());
-        let unfit = Unfit { times: 5, tasks: 3, last: "no room".to_owned() };
+        let unfit = Unfit::Short { times: 5, tasks: 3, last: "no room".to_owned() };
         assert_eq!(leaving.reason(), Some(Reason::Unfit(unfit)));
         assert!(leaving.stop.is_cancelled());
     }

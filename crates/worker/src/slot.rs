@@ -3,6 +3,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use backends::broker::Delivery;
 use futures::FutureExt;
@@ -10,12 +11,12 @@ use protocol::{Cause, RetryPolicy, Session};
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, End};
+use crate::decline::Decline;
 use crate::execute::{Ended, Executor};
 use crate::pending::{Pending, Telling, size};
 use crate::places::{Places, Turn};
 use crate::run::Error;
 use crate::settle::{Settlement, settle};
-use crate::shortage;
 
 /// How many tasks a slot runs before it lets others run. Quick operations never wait for anything,
 /// so the scheduler would otherwise not get a turn.
@@ -85,10 +86,13 @@ impl Slots {
             let ended =
                 pending.beside(self.executor.execute(&delivery, &self.places, tally, cut.as_mut())).await;
             tally.pause();
-            let is_short = ended.result.as_ref().is_err_and(|failure| failure.is_shortage);
+            let rest = match &ended {
+                Ended::Declined(decline) => decline.rest,
+                Ended::Attempted(attempted) => attempted.rest,
+            };
             pending.add(self.report(delivery, ended));
-            if is_short {
-                pending.beside(self.rest()).await;
+            if !rest.is_zero() {
+                pending.beside(self.rest(rest)).await;
             }
             if turn % TURNS == 0 {
                 tokio::task::yield_now().await;
@@ -106,10 +110,10 @@ impl Slots {
         }
     }
 
-    /// Gives the machine time to get over a shortage.
-    async fn rest(&self) {
+    /// Takes nothing for a while: the machine is to get over a shortage, or others are to come first.
+    async fn rest(&self, time: Duration) {
         tokio::select! {
-            () = tokio::time::sleep(shortage::PAUSE) => {}
+            () = tokio::time::sleep(time) => {}
             () = self.stop.cancelled() => {}
         }
     }
@@ -117,7 +121,15 @@ impl Slots {
     fn report(&self, delivery: Delivery, ended: Ended) -> Telling<'_> {
         let (execution, lease) = (delivery.execution.clone(), delivery.lease);
         let consumer = &self.executor.consumer;
-        match settle(delivery, ended, &self.session, &self.retry, rand::random) {
+        let attempted = match ended {
+            Ended::Attempted(attempted) => attempted,
+            Ended::Declined(Decline { why, after, .. }) => {
+                tracing::debug!(task = %lease.task, why, "left to other workers");
+                let answer = consumer.decline(lease, &self.session.node, why, after);
+                return Telling { answer, execution, lease, end: End::Declined, size: 0 };
+            }
+        };
+        match settle(delivery, attempted, &self.session, &self.retry, rand::random) {
             Settlement::Complete(outcome) => {
                 let end = if outcome.value().is_some() { End::Succeeded } else { End::Failed };
                 let size = size(&outcome);

@@ -148,3 +148,15 @@ async fn together(
     }
     Ok(())
 }
+
+/// Panics on a thread that it shares with others.
+#[operation]
+async fn panic_beside_others(number: u32) -> Result<()> {
+    panic!("number {number} as it was asked to");
+}
+
+/// Panics on a thread of its own.
+#[operation]
+fn panic_on_its_thread(number: u32) -> Result<()> {
+    panic!("number {number} as it was asked to");
+}

@@ -11,6 +11,8 @@ mod crash_points;
 mod joins;
 mod kills;
 mod leaving;
+mod lifetimes;
+mod machines;
 mod passwords;
 mod rollback;
 mod semaphores;

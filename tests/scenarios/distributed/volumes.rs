@@ -47,7 +47,8 @@ fn read(path: &Path) -> Array {
 /// A layer full of noise, which no two places of have in common by chance.
 fn make_source(path: &Path) -> Array {
     let mut random = rand::rngs::StdRng::seed_from_u64(1);
-    let noise = Array::generate(DataType::Uint8, Shape::new(1, SIZE), |_, _| f64::from(random.random::<u8>()));
+    let noise =
+        Array::generate(DataType::Uint8, Shape::new(1, SIZE), |_, _| f64::from(random.random::<u8>()));
     let spec: LayerSpec = serde_json::from_value(layer(path)).unwrap();
     let resolution = Resolution::from_nanometres([4.0, 4.0, 40.0]).unwrap();
     spec.create().unwrap().write(resolution, Vec3::ZERO, noise.clone()).unwrap();
@@ -65,7 +66,8 @@ fn a_blended_volume_comes_out_the_same_whoever_dies() {
     let text = spec(&inside("source"), &inside("embedded"), &inside("embedded-temporary")).to_string();
     alone.run(&["execute", &alone.file("spec.json", &text), "--quiet", "--json"]).expect(0);
     let expected = read(&inside("embedded"));
-    let inverse = Array::generate(DataType::Uint8, noise.shape(), |channel, voxel| 255.0 - noise.get(channel, voxel));
+    let inverse =
+        Array::generate(DataType::Uint8, noise.shape(), |channel, voxel| 255.0 - noise.get(channel, voxel));
     assert!(expected == inverse, "pieces of one function blend to what it gives as a whole");
 
     let seed = rand::random();

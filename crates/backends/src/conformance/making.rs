@@ -122,6 +122,11 @@ impl Worker {
         let failed = attempt(lease, cause);
         self.consumer.retry(lease, failed, after).await.expect("the broker is open")
     }
+
+    pub(super) async fn decline(&self, lease: Lease, after: Duration) -> Settled {
+        let declined = self.consumer.decline(lease, "node-1", "no time for it".to_owned(), after);
+        declined.await.expect("the broker is open")
+    }
 }
 
 pub(super) fn fresh_execution() -> ExecutionId {

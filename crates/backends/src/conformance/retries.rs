@@ -25,6 +25,7 @@ pub const RETRIES: &[Behaviour<dyn BrokerFixture>] = behaviours![
     a_lease_ends_only_once,
     a_foreign_token_is_refused,
     a_retried_lease_is_stale,
+    what_is_declined_comes_back_at_no_cost,
 ];
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -194,4 +195,23 @@ async fn a_retried_lease_is_stale(fixture: Arc<dyn BrokerFixture>) {
     assert_eq!(worker.complete(first.lease).await, Settled::Stale);
     assert_eq!(worker.complete(second.lease).await, Settled::Accepted);
     assert_eq!(scene.outcomes(1).await[0].attempt, 2);
+}
+
+async fn what_is_declined_comes_back_at_no_cost(fixture: Arc<dyn BrokerFixture>) {
+    let scene = Scene::new(fixture).await;
+    let worker = scene.worker().await;
+    scene.publish(0..1).await;
+    let begun = Instant::now();
+    let first = worker.lease().await;
+    assert_eq!(worker.decline(first.lease, SHORT).await, Settled::Accepted);
+    assert_eq!(worker.decline(first.lease, SHORT).await, Settled::Stale);
+    let second = worker.lease().await;
+    assert!(begun.elapsed() >= SHORT, "{:?}", begun.elapsed());
+    assert_eq!((second.declined, second.spent, second.failed_attempts.len()), (1, Spent::default(), 0));
+    assert_eq!(worker.decline(second.lease, Duration::ZERO).await, Settled::Accepted);
+    let third = worker.lease().await;
+    assert_eq!(third.declined, 2);
+    assert_eq!(worker.retry(third.lease, Cause::Transient, Duration::ZERO).await, Settled::Accepted);
+    let last = worker.lease().await;
+    assert_eq!((last.declined, last.failed_attempts.len()), (0, 1), "an attempt has begun since");
 }

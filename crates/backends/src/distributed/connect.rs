@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::{ExecutionId, Session};
 use tokio::runtime::{Handle, Runtime};
@@ -129,9 +129,23 @@ impl Distributed {
         session: Session,
         operations: Option<Vec<u8>>,
     ) -> Result<Arc<RemoteConsumer>, Error> {
+        self.consumer_until(session, operations, None).await
+    }
+
+    /// The same for a worker that will stop to take tasks at this moment, and says so to others.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    pub async fn consumer_until(
+        &self,
+        session: Session,
+        operations: Option<Vec<u8>>,
+        drains_at: Option<Instant>,
+    ) -> Result<Arc<RemoteConsumer>, Error> {
         self.drain_delayed();
         let shared = Arc::clone(&self.shared);
-        let started = self.handle().spawn(RemoteConsumer::start(shared, session, operations)).await;
+        let started = RemoteConsumer::start(shared, session, operations, drains_at);
+        let started = self.handle().spawn(started).await;
         Ok(Arc::new(started.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?))
     }
 

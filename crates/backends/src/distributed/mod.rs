@@ -14,9 +14,11 @@ mod control;
 mod copy;
 mod crash;
 mod delayed;
+mod endings;
 mod fate;
 mod heartbeat;
 mod keep;
+mod learned;
 #[cfg(feature = "clap")]
 mod options;
 mod producer;
@@ -29,6 +31,7 @@ pub use config::Config;
 pub use connect::{Distributed, Error};
 pub use consumer::RemoteConsumer;
 pub use control::{Control, Disagreement, Queued, Trouble, Worker};
+pub use endings::Upshot;
 #[cfg(feature = "clap")]
 pub use options::{Options, OptionsError, QueueType, without_passwords};
 pub use producer::RemoteProducer;

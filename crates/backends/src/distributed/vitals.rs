@@ -57,13 +57,15 @@ pub struct Vitals {
     pub(super) standing: watch::Sender<Standing>,
     pub(super) draining: AtomicBool,
     pub(super) subscribed: AtomicBool,
+    /// When it will stop to take tasks, if that is known.
+    drains_at: Option<Instant>,
     /// Std mutexes: held for a few instructions.
     pub(super) running: Mutex<Vec<Running>>,
     pub(super) counters: Mutex<Counters>,
 }
 
 impl Vitals {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(drains_at: Option<Instant>) -> Self {
         Self {
             started: Instant::now(),
             turned_ms: AtomicU64::new(0),
@@ -73,6 +75,7 @@ impl Vitals {
             standing: watch::Sender::new(Standing::Alive),
             draining: AtomicBool::new(false),
             subscribed: AtomicBool::new(false),
+            drains_at,
             running: Mutex::default(),
             counters: Mutex::default(),
         }
@@ -101,6 +104,11 @@ impl Vitals {
     /// Whether no more tasks are taken.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
+    }
+
+    /// How long tasks will be taken yet, if that has a known end.
+    pub(super) fn drains_in(&self) -> Option<Duration> {
+        self.drains_at.map(|moment| moment.saturating_duration_since(Instant::now()))
     }
 
     /// The numbers so far.

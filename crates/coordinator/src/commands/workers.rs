@@ -46,6 +46,8 @@ struct Shown<'a> {
     started_at: String,
     up_s: f64,
     heartbeat_s: f64,
+    /// How long it goes on taking tasks; null if that has no known end.
+    drains_in_s: Option<f64>,
 }
 
 impl<'a> Shown<'a> {
@@ -65,6 +67,7 @@ impl<'a> Shown<'a> {
             started_at: moment(presence.started_at_us),
             up_s: age(presence.started_at_us).as_secs_f64(),
             heartbeat_s: session.lease.saturating_sub(worker.expires_in).as_secs_f64(),
+            drains_in_s: presence.drains_in.map(|left| left.as_secs_f64()),
         }
     }
 }

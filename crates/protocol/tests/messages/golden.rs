@@ -70,6 +70,7 @@ fn failures_stay_as_they_are() {
     noun_stays("failure-minimal", &samples::minimal_failure());
     noun_stays("failure-full", &samples::full_failure(Cause::Transient));
     noun_stays("failure-shortage", &samples::shortage());
+    noun_stays("failure-doubted", &samples::doubted());
 }
 
 #[test]
@@ -88,6 +89,7 @@ fn every_golden_file_is_read_by_some_test() {
         .collect();
     names.sort();
     let expected = [
+        "failure-doubted",
         "failure-full",
         "failure-minimal",
         "failure-shortage",

@@ -66,6 +66,10 @@ pub(crate) fn shortage() -> Failure {
     Failure { is_shortage: true, ..Failure::new(Cause::Preempted, "no room for temporary files") }
 }
 
+pub(crate) fn doubted() -> Failure {
+    Failure { is_doubted: true, ..Failure::new(Cause::Preempted, "no such program") }
+}
+
 pub(crate) fn task_with_semaphores() -> Task {
     let semaphores = ["read", "gpu-memory.1"].map(|name| name.parse().unwrap());
     Task { semaphores: semaphores.to_vec(), ..minimal_task() }

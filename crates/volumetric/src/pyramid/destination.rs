@@ -4,9 +4,9 @@ use serde_json::Value as Json;
 
 use crate::geometry::{Bounds, Region, RegionSpec, Resolution, Vec3};
 use crate::layer::{Description, LayerSpec, PrecomputedSpec, ZarrSpec};
+use crate::pyramid::Error;
 use crate::pyramid::flow::{Format, Pyramid};
 use crate::pyramid::steps::Step;
-use crate::pyramid::Error;
 
 /// Storage chunks, unless said: small enough for those who look, large enough for those who store.
 const CHUNK: Vec3 = Vec3::splat(64);
@@ -63,7 +63,8 @@ pub(crate) fn layer(
                 spec.info_inherit_all_params = Some(true);
                 spec.info_chunk_size = pyramid.chunk_size;
             } else {
-                spec.info_type = Some(if pyramid.is_of_labels(source) { "segmentation" } else { "image" }.into());
+                spec.info_type =
+                    Some(if pyramid.is_of_labels(source) { "segmentation" } else { "image" }.into());
                 spec.info_data_type = Some(source.data_type);
                 spec.info_num_channels = u64::try_from(source.channels).ok();
                 spec.info_encoding = Some("raw".into());

@@ -55,14 +55,16 @@ pub fn downsample(
 fn continued(array: &Array, there: Bounds, wanted: Bounds) -> Array {
     let width = array.data_type().size();
     let mut result = Array::zeros(array.data_type(), Shape::new(array.shape().channels, wanted.size()));
-    let inside = |place: i64, axis: usize| place.clamp(there.start[axis], there.stop[axis] - 1) - there.start[axis];
+    let inside =
+        |place: i64, axis: usize| place.clamp(there.start[axis], there.stop[axis] - 1) - there.start[axis];
     let (before, after) = (there.start[0] - wanted.start[0], wanted.stop[0] - there.stop[0]);
     let bytes = |voxels: i64| usize::try_from(voxels).unwrap_or_default() * width;
     for channel in 0..array.shape().channels {
         for z in wanted.start[2]..wanted.stop[2] {
             for y in wanted.start[1]..wanted.stop[1] {
                 let from = array.index(channel, Vec3::new(0, inside(y, 1), inside(z, 2))) * width;
-                let to = result.index(channel, Vec3::new(0, y - wanted.start[1], z - wanted.start[2])) * width;
+                let to =
+                    result.index(channel, Vec3::new(0, y - wanted.start[1], z - wanted.start[2])) * width;
                 let row = &array.elements().bytes()[from..from + bytes(there.size()[0])];
                 let target = &mut result.elements_mut().bytes_mut()[to..to + bytes(wanted.size()[0])];
                 target[bytes(before)..bytes(before) + row.len()].copy_from_slice(row);
@@ -89,14 +91,18 @@ mod tests {
     fn edges_go_on_outwards() {
         let there = Bounds::new(Vec3::new(1, 0, 0), Vec3::new(4, 2, 2));
         let wanted = Bounds::new(Vec3::new(0, 0, -1), Vec3::new(6, 4, 2));
-        let value = |channel: usize, voxel: Vec3| (voxel[0] + 10 * voxel[1] + 100 * voxel[2]) as f64 + 1000.0 * channel as f64;
-        let array =
-            Array::generate(DataType::Uint16, Shape::new(2, there.size()), |c, voxel| value(c, voxel + there.start));
+        let value = |channel: usize, voxel: Vec3| {
+            (voxel[0] + 10 * voxel[1] + 100 * voxel[2]) as f64 + 1000.0 * channel as f64
+        };
+        let array = Array::generate(DataType::Uint16, Shape::new(2, there.size()), |c, voxel| {
+            value(c, voxel + there.start)
+        });
         let result = continued(&array, there, wanted);
         for channel in 0..2 {
             for number in 0..wanted.volume() {
                 let size = wanted.size();
-                let voxel = Vec3::new(number % size[0], number / size[0] % size[1], number / size[0] / size[1]);
+                let voxel =
+                    Vec3::new(number % size[0], number / size[0] % size[1], number / size[0] / size[1]);
                 let nearest = (voxel + wanted.start).max(there.start).min(there.stop - Vec3::ONE);
                 assert_eq!(result.get(channel, voxel), value(channel, nearest), "{channel} {voxel}");
             }

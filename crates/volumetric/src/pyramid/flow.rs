@@ -1,6 +1,9 @@
 //! The flow `build_pyramid_flow`: one spec, all scales.
 
-use otaman::{Descriptor, Error as Failure, Estimate, Flow, FlowEntry, FlowSchema, Handle, IntoCall, Operation as _, Registration, Resolve};
+use otaman::{
+    Descriptor, Error as Failure, Estimate, Flow, FlowEntry, FlowSchema, Handle, IntoCall, Operation as _,
+    Registration, Resolve,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -8,10 +11,10 @@ use serde_json::Value as Json;
 use crate::array::DataType;
 use crate::geometry::{Bounds, Fit, Grid, Layout, Resolution, Vec3};
 use crate::layer::{self, Description, LayerSpec, Scale};
+use crate::pyramid::Error;
 use crate::pyramid::destination;
 use crate::pyramid::downsample::Downsample;
 use crate::pyramid::steps::{Height, Step, steps};
-use crate::pyramid::Error;
 
 /// How many voxels of the coarser scale a task makes, at most, unless a storage chunk or shard has more.
 const VOXELS: i64 = 128 * 128 * 128;
@@ -130,11 +133,13 @@ impl Pyramid {
     fn plan(&self) -> Result<Plan, Error> {
         let source = self.src.describe()?;
         let first = match self.src_resolution {
-            Some(resolution) => source.scales.iter().find(|scale| scale.resolution == resolution).ok_or_else(|| {
-                let available: Vec<String> =
-                    source.scales.iter().map(|scale| scale.resolution.to_string()).collect();
-                Error::NoScale { layer: source.path.clone(), resolution, available: available.join(", ") }
-            }),
+            Some(resolution) => {
+                source.scales.iter().find(|scale| scale.resolution == resolution).ok_or_else(|| {
+                    let available: Vec<String> =
+                        source.scales.iter().map(|scale| scale.resolution.to_string()).collect();
+                    Error::NoScale { layer: source.path.clone(), resolution, available: available.join(", ") }
+                })
+            }
             None => source.scales.first().ok_or_else(|| Error::NoScales(source.path.clone())),
         }?;
         let chunk = destination::chunk(self);
@@ -167,7 +172,8 @@ impl Pyramid {
             stages.push(Stage { src: dst.clone(), from, factor: step.factor, to: scale(step.resolution)? });
             from = step.resolution;
         }
-        let method = self.method.unwrap_or(if self.is_of_labels(&source) { Method::Mode } else { Method::Mean });
+        let method =
+            self.method.unwrap_or(if self.is_of_labels(&source) { Method::Mode } else { Method::Mean });
         let voxel_bytes = (source.channels * source.data_type.size()) as u64;
         Ok(Plan { dst, first: first.resolution, stages, steps, method, voxel_bytes })
     }
@@ -224,14 +230,20 @@ impl FlowSchema for Pyramid {
             // The next scale is made of this one.
             flow.wait().await;
         }
-        let scales = std::iter::once(plan.first).chain(plan.steps.iter().map(|step| step.resolution)).collect();
+        let scales =
+            std::iter::once(plan.first).chain(plan.steps.iter().map(|step| step.resolution)).collect();
         let view = format!("coordinator view {} -o slice.png", self.path);
         Ok(Built { path: self.path.clone(), format: destination::format(&self), scales, view })
     }
 }
 
 impl Pyramid {
-    fn task(&self, plan: &Plan, stage: &Stage, bounds: Bounds) -> impl IntoCall<Operation = Downsample> + use<> {
+    fn task(
+        &self,
+        plan: &Plan,
+        stage: &Stage,
+        bounds: Bounds,
+    ) -> impl IntoCall<Operation = Downsample> + use<> {
         let call = Downsample {
             src: stage.src.clone(),
             src_resolution: stage.from,

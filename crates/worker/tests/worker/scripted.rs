@@ -182,6 +182,16 @@ impl TaskConsumer for Scripted {
         self.report(lease.task)
     }
 
+    fn decline(
+        &self,
+        lease: Lease,
+        _: &str,
+        _: String,
+        _: Duration,
+    ) -> BoxFuture<'_, Result<Settled, Error>> {
+        self.report(lease.task)
+    }
+
     fn holds<'a>(&'a self, _: &'a ExecutionId, _: Lease) -> BoxFuture<'a, Result<bool, Error>> {
         async { Err(Error::Closed) }.boxed()
     }
@@ -216,5 +226,6 @@ fn delivery(task: Task) -> Delivery {
         task: Arc::new(task),
         spent: Spent::default(),
         failed_attempts: Vec::new(),
+        declined: 0,
     }
 }

@@ -10,8 +10,8 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use protocol::{
-    Attempt, ExecutionId, IdMap, IdSet, Lease, Outcome, Presence, Running, SemaphoreName, SemaphoreWait,
-    TaskId, to_unix_micros,
+    Attempt, ExecutionId, History, IdMap, IdSet, Lease, Outcome, Presence, Running, SemaphoreName,
+    SemaphoreWait, TaskId, to_unix_micros,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -75,10 +75,26 @@ pub(super) enum Command {
         lease: Lease,
         semaphore: Option<SemaphoreName>,
     },
+    Decline {
+        lease: Lease,
+        node: String,
+        why: String,
+        after: Duration,
+        reply: oneshot::Sender<Settled>,
+    },
     /// Give back what no slot has, tell what has ended, then stop.
     Close {
         reply: oneshot::Sender<()>,
     },
+}
+
+/// How a task goes back to the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// The delivery itself, to where it was in its queue.
+    First,
+    /// As a new copy, behind all others, after this delay.
+    After(Duration),
 }
 
 /// The state of a session.
@@ -174,8 +190,23 @@ impl Actor {
             Command::Leave => self.waiters.retain(|waiter| !waiter.is_closed()),
             Command::Refuse { task } => self.make_ready_again(task),
             Command::Complete { lease, outcome, reply } => self.complete(lease, *outcome, reply),
-            Command::Retry { lease, failed, after, reply } => self.retry(lease, *failed, after, reply),
             Command::Waits { lease, semaphore } => self.waits(lease, semaphore),
+            Command::Retry { lease, failed, after, reply } => {
+                // Whoever is to try it next is not to wait for all that is queued: what it finds out may
+                // concern the rest.
+                let goes_first = failed.failure.is_doubted && after.is_zero();
+                let note = |history: &mut History| history.charge(*failed);
+                self.end_attempt(lease, note, if goes_first { Way::First } else { Way::After(after) }, reply);
+            }
+            Command::Decline { lease, node, why, after, reply } => {
+                let note = |history: &mut History| history.decline(&node, why);
+                self.end_attempt(
+                    lease,
+                    note,
+                    if after.is_zero() { Way::First } else { Way::After(after) },
+                    reply,
+                );
+            }
             Command::Close { reply } => {
                 self.tools.vitals.drain();
                 self.closing = Some(reply);
@@ -571,30 +602,41 @@ impl Actor {
         self.to_complete.push((end, reply));
     }
 
-    fn retry(&mut self, lease: Lease, failed: Attempt, after: Duration, reply: oneshot::Sender<Settled>) {
+    /// Ends an attempt that is not the last one.
+    fn end_attempt(
+        &mut self,
+        lease: Lease,
+        note: impl FnOnce(&mut History),
+        way: Way,
+        reply: oneshot::Sender<Settled>,
+    ) {
         let session = self.tools.session;
         let Some(held) = self.held.get_mut(&lease.task) else { return refuse(reply) };
         if held.phase != Phase::Running || held.token(session) != lease.token {
             return refuse(reply);
         }
         held.phase = Phase::Settling;
-        held.history.charge(failed);
+        note(&mut held.history);
         let (copy, attempt, history) = (held.copy.clone(), held.attempt, held.history.clone());
         let spent = history.spent;
         let tools = Arc::clone(&self.tools);
         self.tools.vitals.count(|counters| counters.released += 1);
+        if way == Way::First {
+            // Fewer are asked for before it goes back, so that it does not come again at once.
+            self.adjust_to(Instant::now(), true);
+        }
         self.effects.push(Box::pin(async move {
             let event = Arc::clone(&tools)
                 .release(copy.clone(), attempt, history, |settled| {
                     let _ = reply.send(settled);
                 })
                 .await;
-            match event {
-                Event::Released(_, Settled::Accepted) => {
+            match (event, way) {
+                (Event::Released(_, Settled::Accepted), Way::After(after)) => {
                     let copy = tools.routed(copy, &spent).await;
                     tools.send_back(copy, after).await
                 }
-                stale => stale,
+                (event, Way::First | Way::After(_)) => event,
             }
         }));
     }
@@ -691,7 +733,7 @@ impl Actor {
                     outcome,
                     has_delayed_copies: item.copy.parks > 0,
                 };
-                self.hold(item, attempt, protocol::History::default(), Phase::Settling);
+                self.hold(item, attempt, History::default(), Phase::Settling);
                 self.to_complete.push((end, oneshot::channel().0));
             }
             Came::Busy => self.park(item.copy, item.place),
@@ -711,7 +753,7 @@ impl Actor {
         }
     }
 
-    fn hold(&mut self, item: Item, attempt: u32, history: protocol::History, phase: Phase) {
+    fn hold(&mut self, item: Item, attempt: u32, history: History, phase: Phase) {
         let held = Held {
             place: Some(item.place),
             attempt,
@@ -834,7 +876,9 @@ impl Actor {
         while let Some(command) = commands.recv().await {
             match command {
                 Command::Lease { reply } => drop(reply.send(Err(Error::SessionLost))),
-                Command::Complete { reply, .. } | Command::Retry { reply, .. } => {
+                Command::Complete { reply, .. }
+                | Command::Retry { reply, .. }
+                | Command::Decline { reply, .. } => {
                     stale = stale.saturating_sub(1);
                     self.tools.vitals.count(|counters| counters.stale += 1);
                     let _ = reply.send(Settled::Stale);

@@ -103,6 +103,7 @@ impl Held {
             lease: Lease { task: self.copy.task.id, token: self.token(session) },
             spent: self.history.spent,
             failed_attempts: self.history.failed_attempts.clone(),
+            declined: self.history.times_declined(),
         }
     }
 }

@@ -42,13 +42,15 @@ pub struct RemoteConsumer {
 }
 
 impl RemoteConsumer {
-    /// Starts a session; `operations` describes those that it has.
+    /// Starts a session; `operations` describes those that it has, and `drains_at` is when it will stop to
+    /// take tasks.
     pub(super) async fn start(
         shared: Arc<Shared>,
         session: Session,
         operations: Option<Vec<u8>>,
+        drains_at: Option<Instant>,
     ) -> Result<Self, super::connect::Error> {
-        let vitals = Arc::new(Vitals::new());
+        let vitals = Arc::new(Vitals::new(drains_at));
         let identity = Identity {
             session: session.clone(),
             started_at_us: protocol::to_unix_micros(std::time::SystemTime::now()),
@@ -175,6 +177,21 @@ impl TaskConsumer for RemoteConsumer {
     fn waits(&self, lease: Lease, semaphore: Option<&SemaphoreName>) {
         // If nobody hears it, the session has ended.
         let _ = self.commands.send(Command::Waits { lease, semaphore: semaphore.cloned() });
+    }
+
+    fn decline(
+        &self,
+        lease: Lease,
+        node: &str,
+        why: String,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<Settled, Error>> {
+        let (reply, settled) = oneshot::channel();
+        let sent = self.commands.send(Command::Decline { lease, node: node.to_owned(), why, after, reply });
+        Box::pin(async move {
+            sent.map_err(|_| Error::Closed)?;
+            Ok(settled.await.unwrap_or(Settled::Stale))
+        })
     }
 
     fn holds<'a>(&'a self, execution: &'a ExecutionId, lease: Lease) -> BoxFuture<'a, Result<bool, Error>> {

@@ -53,25 +53,17 @@ impl TaskConsumer for EmbeddedConsumer {
     }
 
     fn retry(&self, lease: Lease, failed: Attempt, after: Duration) -> BoxFuture<'_, Result<Settled, Error>> {
-        Box::pin(async move {
-            let Some(Released { mut job, was_told, unblocked }) = self.slots.release(&lease) else {
-                return Ok(Settled::Stale);
-            };
-            job.charge(failed);
-            if was_told {
-                job.inbox.tell_released(job.task.id);
-            }
-            if after.is_zero() {
-                let handovers = self.broker.board().add([job]);
-                self.broker.hand_over(handovers);
-            } else {
-                self.broker.board().delay(job, Instant::now() + after);
-                self.broker.sweeper.start(&self.broker);
-                self.broker.sweeper.wake();
-            }
-            self.unblock(unblocked);
-            Ok(Settled::Accepted)
-        })
+        Box::pin(async move { Ok(self.hand_back(lease, after, |job| job.charge(failed))) })
+    }
+
+    fn decline(
+        &self,
+        lease: Lease,
+        _: &str,
+        _: String,
+        after: Duration,
+    ) -> BoxFuture<'_, Result<Settled, Error>> {
+        Box::pin(async move { Ok(self.hand_back(lease, after, Job::decline)) })
     }
 
     fn keep<'a>(&'a self, _: &'a ExecutionId, file: &'a Path) -> BoxFuture<'a, Result<String, Error>> {
@@ -125,6 +117,27 @@ async fn off_thread<T: Send + 'static>(
 }
 
 impl EmbeddedConsumer {
+    /// Takes a task from this session and queues it anew after a delay.
+    fn hand_back(&self, lease: Lease, after: Duration, note: impl FnOnce(&mut Job)) -> Settled {
+        let Some(Released { mut job, was_told, unblocked }) = self.slots.release(&lease) else {
+            return Settled::Stale;
+        };
+        note(&mut job);
+        if was_told {
+            job.inbox.tell_released(job.task.id);
+        }
+        if after.is_zero() {
+            let handovers = self.broker.board().add([job]);
+            self.broker.hand_over(handovers);
+        } else {
+            self.broker.board().delay(job, Instant::now() + after);
+            self.broker.sweeper.start(&self.broker);
+            self.broker.sweeper.wake();
+        }
+        self.unblock(unblocked);
+        Settled::Accepted
+    }
+
     fn has_progress(&self, task: TaskId) {
         self.progressed.lock().unwrap_or_else(PoisonError::into_inner).insert(task);
     }
@@ -184,5 +197,6 @@ fn deliver(job: &Job, lease: Lease) -> Delivery {
         lease,
         spent: job.spent(),
         failed_attempts: job.failed_attempts(),
+        declined: job.declined(),
     }
 }

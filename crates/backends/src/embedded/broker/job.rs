@@ -22,6 +22,7 @@ pub(super) struct Job {
 struct History {
     spent: Spent,
     failed: Vec<Attempt>,
+    declined: u32,
 }
 
 impl Job {
@@ -42,10 +43,22 @@ impl Job {
         self.history.as_ref().map_or_else(Vec::new, |history| history.failed.clone())
     }
 
+    /// How often workers have left it to others since an attempt last began.
+    pub(super) fn declined(&self) -> u32 {
+        self.history.as_ref().map_or(0, |history| history.declined)
+    }
+
+    /// A worker has left it to others.
+    pub(super) fn decline(&mut self) {
+        let history = self.history.get_or_insert_default();
+        history.declined = history.declined.saturating_add(1);
+    }
+
     /// Counts a failed attempt; of many, the evidence of the last few is kept. From then on the task
     /// is for the workers that its retry policy names.
     pub(super) fn charge(&mut self, failed: Attempt) {
         let history = self.history.get_or_insert_default();
+        history.declined = 0;
         history.spent.charge(failed.failure.cause);
         if history.failed.len() == Outcome::MAX_EVIDENCE {
             history.failed.remove(0);

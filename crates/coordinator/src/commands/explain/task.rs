@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use backends::lease::{Record, State};
-use protocol::{Attempt, Ending, History, Outcome, RetryPolicy, Running, SemaphoreWait, Spent, Status};
+use protocol::{
+    Attempt, Declined, Ending, History, Outcome, RetryPolicy, Running, SemaphoreWait, Spent, Status,
+};
 
 use super::facts::{Commands, Facts, TaskFacts};
 use crate::commands::announced::name;
@@ -124,6 +126,10 @@ fn free(facts: &Facts, task: &TaskFacts, record: &Record, history: &[u8]) -> Exp
             last.failure.cause.as_str()
         ));
         reasons.extend(back_off(task, &history, last));
+    }
+    if let Some(Declined { times, node, why }) = &history.declined {
+        let times = counted((*times).into(), "time");
+        reasons.push(format!("workers have left it to others {times}, the last one on {node}: {why}"));
     }
     if record.lost > 0 {
         let lost = counted(record.lost.into(), "worker");
@@ -275,6 +281,17 @@ mod tests {
         let bytes = protocol::encode_part(&history).unwrap();
         let task = task_facts("cpu", Some(State::Free { history: bytes.into(), needs_slot: false }));
         let parts = ["attempt 2 on node-9 failed: no route [transient]", "due within 600ms"];
+        assert_said(&explain(&facts(), &task), "queued", &parts);
+    }
+
+    #[test]
+    fn a_task_that_workers_leave_to_others_says_why() {
+        let mut history = History::default();
+        history.decline("node-8", "no time".to_owned());
+        history.decline("node-9", "it takes up to 2h, and the worker goes on for 5m only".to_owned());
+        let bytes = protocol::encode_part(&history).unwrap();
+        let task = task_facts("cpu", Some(State::Free { history: bytes.into(), needs_slot: false }));
+        let parts = ["left it to others 2 times, the last one on node-9: it takes up to 2h"];
         assert_said(&explain(&facts(), &task), "queued", &parts);
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::process::Stdio;
 
+use protocol::{Cause, Failure};
 use rustix::io::Errno;
 use tokio::process::Child;
 
@@ -39,14 +40,17 @@ pub(super) fn spawn(command: &Command, context: &Context, mark: &Mark) -> Result
 /// and interpreter.
 fn explain(command: &Command, program: &str, error: &io::Error) -> Error {
     let failed = |problem: &dyn std::fmt::Display| format!("cannot start command {program:?}: {problem}");
+    // It is permanent here, and may not be so on another machine.
+    let unsaid =
+        |problem: &dyn std::fmt::Display| Error::of_command(Failure::new(Cause::Permanent, failed(problem)));
     match Errno::from_io_error(error) {
         Some(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => match missing(command, program) {
-            Some(problem) => Error::permanent(failed(&problem)),
-            None => Error::permanent(failed(error)),
+            Some(problem) => unsaid(&problem),
+            None => unsaid(error),
         },
-        Some(Errno::NOEXEC) => Error::permanent(failed(
-            &"it is neither a program for this machine nor a script that begins with #!",
-        )),
+        Some(Errno::NOEXEC) => {
+            unsaid(&"it is neither a program for this machine nor a script that begins with #!")
+        }
         Some(Errno::TOOBIG) => Error::permanent(failed(
             &"its arguments and environment are too long; pass them by stdin or in a file",
         )),
