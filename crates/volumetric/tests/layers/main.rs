@@ -6,6 +6,7 @@ mod golden;
 mod http;
 mod oracle;
 mod precomputed;
+mod processors;
 mod storing;
 mod support;
 mod zarr;
