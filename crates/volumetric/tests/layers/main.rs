@@ -7,6 +7,7 @@ mod http;
 mod oracle;
 mod precomputed;
 mod processors;
+mod s3;
 mod storing;
 mod support;
 mod zarr;
