@@ -6,6 +6,8 @@ mod golden;
 mod http;
 mod oracle;
 mod precomputed;
+mod processors;
+mod s3;
 mod storing;
 mod support;
 mod zarr;
