@@ -55,7 +55,9 @@ impl Computation {
                 Some((target.clone(), layer))
             }
         };
-        Self::new(recipe, Sources::new(sources), target)
+        let sources = Sources::new(sources);
+        let keeps = recipe.cache_up_to_level > 0 && recipe.task_level + 1 < recipe.levels.len();
+        Self::new(recipe, if keeps { sources.keeping() } else { sources }, target)
     }
 
     pub(crate) fn new(

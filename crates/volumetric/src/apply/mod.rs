@@ -3,6 +3,7 @@
 mod argument;
 mod blend;
 mod checks;
+mod chunked;
 mod compute;
 mod conflict;
 mod error;
@@ -10,6 +11,7 @@ mod flow;
 mod parameters;
 mod per_level;
 mod plan;
+mod postpad;
 mod prepared;
 mod recipe;
 mod refusal;
@@ -19,10 +21,12 @@ mod temporaries;
 mod tiles;
 
 pub use argument::Argument;
+pub use chunked::{ChunkedApply, Chunker, Index};
 pub use error::Error;
 pub use parameters::SubchunkableApply;
 pub use per_level::PerLevel;
 pub use plan::{Plan, PlannedLevel, PlannedTasks};
+pub use postpad::PostpadApply;
 pub use recipe::{ChunkName, Level, Recipe, Reduction, Target, Temporaries};
 pub use refusal::{Refusal, Refusals};
 pub use tasks::{CleanUp, CreateLayer, ProcessChunks, ReduceChunks};

@@ -226,7 +226,7 @@ fn operation(p: &SubchunkableApply, refusals: &mut Refusals) -> Option<(Operatio
 
 fn destination(p: &SubchunkableApply, refusals: &mut Refusals) -> Option<Destination> {
     let layer = p.dst.as_ref()?;
-    let description = match layer.describe() {
+    let description = match layer.absolute().and_then(|layer| layer.describe()) {
         Ok(description) => description,
         Err(error) => {
             refusals.add("/dst", Refusal::Layer(chain(&error)));
@@ -272,7 +272,7 @@ fn sources(
     for (name, argument) in &p.op_kwargs {
         let Argument::Layer(layer) = argument else { continue };
         let pointer = format!("/op_kwargs/{}", escaped(name));
-        let description = match layer.describe() {
+        let description = match layer.absolute().and_then(|layer| layer.describe()) {
             Ok(description) => description,
             // An earlier stage of the spec may make it.
             Err(error) if when == When::Checking && error.is_missing() => continue,
