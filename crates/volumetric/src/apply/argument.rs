@@ -34,9 +34,9 @@ impl<'de> Deserialize<'de> for Argument {
             value @ Json::Object(_) => {
                 serde_json::from_value(value).map(Self::Layer).map_err(D::Error::custom)
             }
-            Json::Array(_) => Err(D::Error::custom(
-                "lists of layers are not taken; give each layer a parameter of its own",
-            )),
+            Json::Array(_) => {
+                Err(D::Error::custom("lists of layers are not taken; give each layer a parameter of its own"))
+            }
             value => Ok(Self::Value(value)),
         }
     }

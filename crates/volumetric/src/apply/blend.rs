@@ -207,7 +207,8 @@ mod tests {
     #[test]
     fn labels_beyond_sixteen_million_survive_weights() {
         let label = 16_777_219;
-        let result = two(BlendMode::Quadratic, Elements::Uint32(vec![label; 6]), Elements::Uint32(vec![label; 6]));
+        let result =
+            two(BlendMode::Quadratic, Elements::Uint32(vec![label; 6]), Elements::Uint32(vec![label; 6]));
         assert_eq!(result, Elements::Uint32(vec![label; 8]));
         let most = i32::MIN + 1;
         let result = two(BlendMode::Bump, Elements::Int32(vec![most; 6]), Elements::Int32(vec![most; 6]));
@@ -216,10 +217,12 @@ mod tests {
 
     #[test]
     fn integers_of_sixty_four_bits_are_not_weighted() {
-        let refused = Blend::new(&level(BlendMode::Linear, 1), along_x(0, 8), along_x(-1, 9), DataType::Uint64, 1);
+        let refused =
+            Blend::new(&level(BlendMode::Linear, 1), along_x(0, 8), along_x(-1, 9), DataType::Uint64, 1);
         assert_eq!(refused.err().unwrap().to_string(), "uint64 cannot be blended by weights");
         let large = u64::MAX - 1;
-        let result = two(BlendMode::Max, Elements::Uint64(vec![large; 6]), Elements::Uint64(vec![large - 1; 6]));
+        let result =
+            two(BlendMode::Max, Elements::Uint64(vec![large; 6]), Elements::Uint64(vec![large - 1; 6]));
         assert_eq!(result, Elements::Uint64([vec![large; 5], vec![large - 1; 3]].concat()));
     }
 
@@ -227,7 +230,8 @@ mod tests {
     fn what_is_not_a_number_is_not_hidden_by_a_larger_value() {
         let mut first = vec![1.0_f32; 6];
         first[5] = f32::NAN;
-        let Elements::Float32(result) = two(BlendMode::Max, Elements::Float32(first), Elements::Float32(vec![9.0; 6]))
+        let Elements::Float32(result) =
+            two(BlendMode::Max, Elements::Float32(first), Elements::Float32(vec![9.0; 6]))
         else {
             panic!("floats stay floats");
         };

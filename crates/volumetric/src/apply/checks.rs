@@ -19,8 +19,7 @@ pub(crate) fn levels(parameters: &SubchunkableApply, refusals: &mut Refusals) ->
     let mut sound = true;
     for (index, size) in sizes.iter().enumerate() {
         if size.0.iter().any(|length| *length <= 0) {
-            let refusal =
-                Refusal::Range { parameter: "a chunk size", value: *size, wanted: "1 or more" };
+            let refusal = Refusal::Range { parameter: "a chunk size", value: *size, wanted: "1 or more" };
             refusals.add(format!("/processing_chunk_sizes/{index}"), refusal);
             sound = false;
         }
@@ -31,7 +30,8 @@ pub(crate) fn levels(parameters: &SubchunkableApply, refusals: &mut Refusals) ->
     let modes = entries(modes, "processing_blend_modes", sizes.len(), refusals);
     let (crops, blends, modes) = (crops?, blends?, modes?);
     let levels = sizes.iter().zip(crops).zip(blends).zip(modes);
-    let level = |(((size, crop), blend), mode): (((&Vec3, _), _), _)| Level { size: *size, crop, blend, mode };
+    let level =
+        |(((size, crop), blend), mode): (((&Vec3, _), _), _)| Level { size: *size, crop, blend, mode };
     sound.then(|| levels.map(level).collect())
 }
 
@@ -122,9 +122,19 @@ pub(crate) fn rules(parameters: &SubchunkableApply, levels: Option<&[Level]>, re
 
 fn without_destination(p: &SubchunkableApply, refusals: &mut Refusals) {
     let cases = [
-        (!p.skip_intermediaries, "skip_intermediaries: false", "set skip_intermediaries to true", "/skip_intermediaries"),
+        (
+            !p.skip_intermediaries,
+            "skip_intermediaries: false",
+            "set skip_intermediaries to true",
+            "/skip_intermediaries",
+        ),
         (p.expand_bbox_backend, "expand_bbox_backend", "leave it out", "/expand_bbox_backend"),
-        (p.max_reduction_chunk_size.is_some(), "max_reduction_chunk_size", "leave it out", "/max_reduction_chunk_size"),
+        (
+            p.max_reduction_chunk_size.is_some(),
+            "max_reduction_chunk_size",
+            "leave it out",
+            "/max_reduction_chunk_size",
+        ),
         (p.auto_bbox, "auto_bbox", "give the box itself", "/auto_bbox"),
     ];
     for (holds, parameter, cure, pointer) in cases {
@@ -203,14 +213,38 @@ fn gap(p: &SubchunkableApply, levels: Option<&[Level]>, refusals: &mut Refusals)
     }
     let blended = levels.is_some_and(|levels| levels[0].blend != Vec3::ZERO);
     let others = [
-        (blended, "blend pads of the first level", "chunks with space between them do not overlap; set the pads to [0, 0, 0]"),
-        (p.auto_divisibility, "auto_divisibility", "sizes that were rounded move all chunks behind a gap; write out sizes that divide"),
-        (p.shrink_processing_chunk, "shrink_processing_chunk", "a chunk as large as the box leaves no room for a gap; leave one out"),
-        (p.expand_bbox_backend, "expand_bbox_backend", "a box of storage chunks does not end with a chunk; leave one out"),
-        (p.expand_bbox_resolution, "expand_bbox_resolution", "the box would begin elsewhere, and so would all gaps; write out a box of whole voxels"),
+        (
+            blended,
+            "blend pads of the first level",
+            "chunks with space between them do not overlap; set the pads to [0, 0, 0]",
+        ),
+        (
+            p.auto_divisibility,
+            "auto_divisibility",
+            "sizes that were rounded move all chunks behind a gap; write out sizes that divide",
+        ),
+        (
+            p.shrink_processing_chunk,
+            "shrink_processing_chunk",
+            "a chunk as large as the box leaves no room for a gap; leave one out",
+        ),
+        (
+            p.expand_bbox_backend,
+            "expand_bbox_backend",
+            "a box of storage chunks does not end with a chunk; leave one out",
+        ),
+        (
+            p.expand_bbox_resolution,
+            "expand_bbox_resolution",
+            "the box would begin elsewhere, and so would all gaps; write out a box of whole voxels",
+        ),
     ];
     for (holds, second, why) in others {
-        refusals.add_if(holds, "/processing_gap", || Refusal::Together { first: "processing_gap", second, why });
+        refusals.add_if(holds, "/processing_gap", || Refusal::Together {
+            first: "processing_gap",
+            second,
+            why,
+        });
     }
 }
 

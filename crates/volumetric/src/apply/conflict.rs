@@ -80,7 +80,9 @@ fn cure(prepared: &Prepared, scale: &Scale, axis: usize) -> String {
     let mut cures = Vec::new();
     if (size + gap) % chunk != 0 {
         let multiple = (size + gap + chunk - 1) / chunk * chunk - gap;
-        cures.push(format!("make chunks {multiple} long along {name}, so that they begin with storage chunks of {chunk}"));
+        cures.push(format!(
+            "make chunks {multiple} long along {name}, so that they begin with storage chunks of {chunk}"
+        ));
     } else if (prepared.region.start[axis] - scale.offset[axis]) % chunk != 0 {
         cures.push("set expand_bbox_backend to true, so that the box begins with a storage chunk".to_owned());
     }

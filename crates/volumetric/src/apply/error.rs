@@ -71,7 +71,9 @@ pub enum Error {
         found: Vec3,
     },
     /// An intermediate result that should be there is not. Nothing is made up for it.
-    #[error("the intermediate result {path} is missing; it was deleted, or its directory is not shared by all workers")]
+    #[error(
+        "the intermediate result {path} is missing; it was deleted, or its directory is not shared by all workers"
+    )]
     Missing {
         /// Where it should be.
         path: String,

@@ -196,7 +196,12 @@ impl Work {
         call
     }
 
-    fn reducing(&self, reduction: &str, bounds: Option<Bounds>, chunk: Option<ChunkName>) -> Call<ReduceChunks> {
+    fn reducing(
+        &self,
+        reduction: &str,
+        bounds: Option<Bounds>,
+        chunk: Option<ChunkName>,
+    ) -> Call<ReduceChunks> {
         self.minor(ReduceChunks { reduction: reduction.to_owned(), bounds, chunk })
     }
 
@@ -266,7 +271,9 @@ pub(crate) fn starts(prepared: &Prepared) -> Result<Box<dyn Iterator<Item = Vec3
     let mut chunks: Box<dyn Iterator<Item = Bounds> + Send> = Box::new(grid.iter());
     for level in &prepared.levels[1..prepared.distributed] {
         let layout = Layout::tiled(level.size, Fit::Expand);
-        chunks = Box::new(chunks.flat_map(move |chunk| Grid::new(chunk, layout).into_iter().flat_map(|grid| grid.iter())));
+        chunks = Box::new(
+            chunks.flat_map(move |chunk| Grid::new(chunk, layout).into_iter().flat_map(|grid| grid.iter())),
+        );
     }
     Ok(Box::new(chunks.map(|chunk| chunk.start)))
 }

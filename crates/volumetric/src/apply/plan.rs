@@ -128,7 +128,12 @@ impl Chunks {
     }
 
     /// The voxels of all chunks of a level, each changed and cut off at a box.
-    fn voxels(&self, level: usize, change: impl Fn(usize, (i64, i64)) -> (i64, i64), within: Option<&Bounds>) -> u64 {
+    fn voxels(
+        &self,
+        level: usize,
+        change: impl Fn(usize, (i64, i64)) -> (i64, i64),
+        within: Option<&Bounds>,
+    ) -> u64 {
         let along = |axis: usize| -> u64 {
             let length = |span: &(i64, i64)| {
                 let (start, stop) = change(axis, *span);
@@ -164,7 +169,8 @@ fn tasks(prepared: &Prepared, parameters: &SubchunkableApply, all: &Chunks) -> V
     let process_tasks = all.count(prepared.distributed - 1).div_ceil(prepared.stack as u64);
     add("volumetric.process", &process, process_tasks);
     let waits = matches!(prepared.writing, Writing::Later(_) | Writing::Never(_));
-    let larger: u64 = if waits { (0..prepared.distributed - 1).map(|level| all.count(level)).sum() } else { 0 };
+    let larger: u64 =
+        if waits { (0..prepared.distributed - 1).map(|level| all.count(level)).sum() } else { 0 };
     let last = matches!(prepared.writing, Writing::Later(_));
     let boxes = if last { written_boxes(prepared) } else { 0 };
     add("volumetric.reduce", &minor, larger + boxes);

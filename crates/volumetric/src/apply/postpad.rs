@@ -104,7 +104,8 @@ impl PostpadApply {
             *size - (self.processing_blend + crop) * 2
         };
         let sizes: Vec<Vec3> = self.processing_input_sizes.iter().enumerate().map(size).collect();
-        let crops = (0..sizes.len()).map(|index| if index == last { self.processing_crop } else { Vec3::ZERO });
+        let crops =
+            (0..sizes.len()).map(|index| if index == last { self.processing_crop } else { Vec3::ZERO });
         let crops = crops.collect();
         SubchunkableApply {
             processing_crop_pads: PerLevel::Each(crops),

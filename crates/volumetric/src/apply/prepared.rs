@@ -129,7 +129,9 @@ impl Prepared {
             || self.levels[..self.distributed - 1].iter().any(|level| level.crop != Vec3::ZERO);
         self.writing = match (&self.destination, directory) {
             (None, _) => Writing::Nowhere,
-            (Some(_), Some(directory)) if self.levels[0].mode == BlendMode::Defer => Writing::Never(directory),
+            (Some(_), Some(directory)) if self.levels[0].mode == BlendMode::Defer => {
+                Writing::Never(directory)
+            }
             (Some(_), Some(directory)) if blended || in_place.is_some() || conflict.is_some() => {
                 Writing::Later(directory)
             }
@@ -329,7 +331,11 @@ fn result_type(
     }
 }
 
-fn region(p: &SubchunkableApply, destination: Option<&Destination>, refusals: &mut Refusals) -> Option<Region> {
+fn region(
+    p: &SubchunkableApply,
+    destination: Option<&Destination>,
+    refusals: &mut Refusals,
+) -> Option<Region> {
     let region = match (p.auto_bbox, p.bbox, p.start_coord, p.end_coord, p.coord_resolution) {
         (true, None, None, None, None) => {
             let scale = &destination?.scale;
@@ -349,7 +355,13 @@ fn region(p: &SubchunkableApply, destination: Option<&Destination>, refusals: &m
         _ => return None,
     };
     if region.expanded(p.dst_resolution).is_empty() {
-        let pointer = if p.auto_bbox { "/auto_bbox" } else if p.bbox.is_some() { "/bbox" } else { "/end_coord" };
+        let pointer = if p.auto_bbox {
+            "/auto_bbox"
+        } else if p.bbox.is_some() {
+            "/bbox"
+        } else {
+            "/end_coord"
+        };
         refusals.add(pointer, Refusal::EmptyBox(region));
         return None;
     }
@@ -463,7 +475,9 @@ fn divisible(p: &SubchunkableApply, levels: &[Level], bounds: Bounds, refusals: 
             let advice = match (fits, index) {
                 (true, _) => format!("a size of {} would do", filled / whole - gap[axis]),
                 (false, 0) => "set expand_bbox_processing to true, or choose another box or size".into(),
-                (false, _) => "no size near it would do; set auto_divisibility to true, or choose other sizes".into(),
+                (false, _) => {
+                    "no size near it would do; set auto_divisibility to true, or choose other sizes".into()
+                }
             };
             refusals.add(
                 format!("/processing_chunk_sizes/{index}"),

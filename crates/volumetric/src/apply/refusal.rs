@@ -31,7 +31,9 @@ pub enum Refusal {
         second: &'static str,
     },
     /// The box is not given.
-    #[error("there is no box: give bbox, or start_coord, end_coord and coord_resolution, or set auto_bbox; {missing} is missing")]
+    #[error(
+        "there is no box: give bbox, or start_coord, end_coord and coord_resolution, or set auto_bbox; {missing} is missing"
+    )]
     NoBox {
         /// What is missing.
         missing: &'static str,
@@ -71,7 +73,9 @@ pub enum Refusal {
         wanted: &'static str,
     },
     /// More or fewer entries than levels.
-    #[error("{parameter} has {found} entries, but there are {levels} levels (entries of processing_chunk_sizes); give one for each level, or one for all")]
+    #[error(
+        "{parameter} has {found} entries, but there are {levels} levels (entries of processing_chunk_sizes); give one for each level, or one for all"
+    )]
     Levels {
         /// The parameter.
         parameter: &'static str,
@@ -81,7 +85,9 @@ pub enum Refusal {
         levels: usize,
     },
     /// `defer` below the top.
-    #[error("the blend mode \"defer\" is only for the first level, but is set for level {level} of {levels}; name a mode for each level")]
+    #[error(
+        "the blend mode \"defer\" is only for the first level, but is set for level {level} of {levels}; name a mode for each level"
+    )]
     DeferBelowTop {
         /// Which level, from 1.
         level: usize,
@@ -113,7 +119,9 @@ pub enum Refusal {
         why: &'static str,
     },
     /// Pads that need intermediaries.
-    #[error("{parameter} at level {level} is {pad}, but with skip_intermediaries it must be [0, 0, 0]; name level_intermediaries_dirs instead of skipping them")]
+    #[error(
+        "{parameter} at level {level} is {pad}, but with skip_intermediaries it must be [0, 0, 0]; name level_intermediaries_dirs instead of skipping them"
+    )]
     SkippingPads {
         /// The parameter.
         parameter: &'static str,
@@ -123,10 +131,14 @@ pub enum Refusal {
         pad: Vec3,
     },
     /// Nowhere to keep intermediaries.
-    #[error("level_intermediaries_dirs is needed: name a directory that all workers share, or set skip_intermediaries")]
+    #[error(
+        "level_intermediaries_dirs is needed: name a directory that all workers share, or set skip_intermediaries"
+    )]
     NoDirectories,
     /// Nowhere to keep the first level's intermediaries.
-    #[error("level {level} is made of tasks, so it needs a directory for its results; name one instead of null")]
+    #[error(
+        "level {level} is made of tasks, so it needs a directory for its results; name one instead of null"
+    )]
     NoDirectory {
         /// Which level, from 1.
         level: usize,
@@ -148,7 +160,9 @@ pub enum Refusal {
     #[error("processing_gap {0} must be even along each axis")]
     OddGap(Vec3),
     /// A box that is not made of whole voxels.
-    #[error("the box {region} is not made of whole voxels of {resolution}{wanted_by}; set expand_bbox_resolution to true, or move its corners")]
+    #[error(
+        "the box {region} is not made of whole voxels of {resolution}{wanted_by}; set expand_bbox_resolution to true, or move its corners"
+    )]
     NotWhole {
         /// The box.
         region: Region,
@@ -180,7 +194,9 @@ pub enum Refusal {
         advice: String,
     },
     /// A pad that is too large.
-    #[error("the blend pad {pad} of level {level} is more than half of its chunks, {size}; a voxel would be in more than two chunks along an axis")]
+    #[error(
+        "the blend pad {pad} of level {level} is more than half of its chunks, {size}; a voxel would be in more than two chunks along an axis"
+    )]
     WidePad {
         /// The pad.
         pad: Vec3,
@@ -193,7 +209,9 @@ pub enum Refusal {
     #[error("task_stack_size is {0}; it must be 1 or more")]
     Stack(i64),
     /// More distributed levels than levels.
-    #[error("distributed_levels is {found}; there are {levels} levels, and at least the first is made of tasks")]
+    #[error(
+        "distributed_levels is {found}; there are {levels} levels, and at least the first is made of tasks"
+    )]
     DistributedLevels {
         /// How many.
         found: u32,
@@ -243,13 +261,17 @@ pub enum Refusal {
     #[error("the function gives values, not voxels; set dst to null to get them as the flow's value")]
     Values,
     /// The layer is read and written at once.
-    #[error("{name:?} is dst itself at the same resolution, and chunks are written at once: one task would read what another has written, and a task that is tried again would process its own result; write to another layer, or name level_intermediaries_dirs without skip_intermediaries")]
+    #[error(
+        "{name:?} is dst itself at the same resolution, and chunks are written at once: one task would read what another has written, and a task that is tried again would process its own result; write to another layer, or name level_intermediaries_dirs without skip_intermediaries"
+    )]
     InPlace {
         /// The input.
         name: String,
     },
     /// Two concurrent tasks would write one storage chunk.
-    #[error("the chunks {first} and {second} are processed by two tasks at once, and both would write the storage chunk {chunk} of dst; {cure}")]
+    #[error(
+        "the chunks {first} and {second} are processed by two tasks at once, and both would write the storage chunk {chunk} of dst; {cure}"
+    )]
     Conflict {
         /// One chunk.
         first: Box<Bounds>,
@@ -268,8 +290,20 @@ pub enum Refusal {
         /// What is wrong.
         reason: String,
     },
+    /// Resolutions of which one is no multiple of the other.
+    #[error(
+        "{second} is not a whole number of times {first} along each axis, so voxels cannot be put together to it"
+    )]
+    NotMultiple {
+        /// The finer one.
+        first: Resolution,
+        /// The coarser one.
+        second: Resolution,
+    },
     /// Resolutions that cannot be put in order.
-    #[error("{first} and {second} cannot be put in order: each must be at least the one before along each axis")]
+    #[error(
+        "{first} and {second} cannot be put in order: each must be at least the one before along each axis"
+    )]
     Order {
         /// One.
         first: Resolution,
@@ -297,7 +331,12 @@ impl Refusals {
     }
 
     /// One more if that is so.
-    pub(crate) fn add_if(&mut self, holds: bool, pointer: impl Into<String>, refusal: impl FnOnce() -> Refusal) {
+    pub(crate) fn add_if(
+        &mut self,
+        holds: bool,
+        pointer: impl Into<String>,
+        refusal: impl FnOnce() -> Refusal,
+    ) {
         if holds {
             self.add(pointer, refusal());
         }

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use otaman::{Context, Error, Result, operation};
 use serde_json::Value as Json;
 
+use crate::apply;
 use crate::apply::blend::Blend;
 use crate::apply::compute::{Computation, Computed};
 use crate::apply::recipe::{ChunkName, Recipe, Reduction, Temporaries};
 use crate::apply::temporaries::{self, Store};
 use crate::apply::tiles::Tiles;
-use crate::apply;
 use crate::array::Array;
 use crate::geometry::{Bounds, Vec3};
 use crate::layer::LayerSpec;

@@ -90,7 +90,8 @@ impl Store {
             Vec3::new(chunk.stop[0], chunk.stop[1], common.stop[2]),
         );
         let whole = Shape::new(1, chunk.size()).count() * self.data_type.size();
-        let plane = Shape::new(1, Vec3::new(chunk.size()[0], chunk.size()[1], 1)).count() * self.data_type.size();
+        let plane =
+            Shape::new(1, Vec3::new(chunk.size()[0], chunk.size()[1], 1)).count() * self.data_type.size();
         let shape = Shape::new(self.channels, part.size());
         let mut elements = Elements::zeros(self.data_type, shape.count());
         let length = shape.count() / self.channels.max(1) * self.data_type.size();

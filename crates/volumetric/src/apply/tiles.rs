@@ -56,12 +56,14 @@ impl Tiles {
 /// slowest among phases and fastest inside one. Without pads there is one phase.
 pub(crate) fn in_phases(tiles: Tiles) -> impl Iterator<Item = Bounds> + Send {
     let step = if tiles.pad == Vec3::ZERO { 1 } else { 2 };
-    let phases = (0..step).flat_map(move |x| (0..step).flat_map(move |y| (0..step).map(move |z| Vec3::new(x, y, z))));
+    let phases =
+        (0..step).flat_map(move |x| (0..step).flat_map(move |y| (0..step).map(move |z| Vec3::new(x, y, z))));
     let shape = tiles.grid.shape();
     phases.flat_map(move |phase| {
         let along = move |axis: usize| (phase[axis]..shape[axis]).step_by(step as usize);
-        along(2)
-            .flat_map(move |z| along(1).flat_map(move |y| along(0).map(move |x| tiles.at(Vec3::new(x, y, z)))))
+        along(2).flat_map(move |z| {
+            along(1).flat_map(move |y| along(0).map(move |x| tiles.at(Vec3::new(x, y, z))))
+        })
     })
 }
 
@@ -72,7 +74,12 @@ mod tests {
 
     fn level(size: i64, crop: i64, blend: i64) -> Level {
         let along_x = |length| Vec3::new(length, 0, 0);
-        Level { size: Vec3::new(size, 1, 1), crop: along_x(crop), blend: along_x(blend), mode: BlendMode::Linear }
+        Level {
+            size: Vec3::new(size, 1, 1),
+            crop: along_x(crop),
+            blend: along_x(blend),
+            mode: BlendMode::Linear,
+        }
     }
 
     fn spans(tiles: Tiles) -> Vec<(i64, i64)> {
@@ -93,8 +100,7 @@ mod tests {
         let levels = [level(16, 4, 4), level(4, 1, 2)];
         let chunk = Bounds::new(Vec3::new(-4, 0, 0), Vec3::new(20, 1, 1));
         let tiles = Tiles::of_level(&levels, 1, chunk).unwrap();
-        let expected =
-            [(-10, -2), (-2, 6), (6, 14), (14, 22), (-6, 2), (2, 10), (10, 18), (18, 26)];
+        let expected = [(-10, -2), (-2, 6), (6, 14), (14, 22), (-6, 2), (2, 10), (10, 18), (18, 26)];
         assert_eq!(spans(tiles), expected);
         assert_eq!((tiles.region().start[0], tiles.region().stop[0]), (-10, 26));
     }
@@ -102,7 +108,12 @@ mod tests {
     #[test]
     fn phases_go_slowest_along_x_and_chunks_fastest() {
         let region = Bounds::new(Vec3::ZERO, Vec3::new(4, 4, 1));
-        let level = Level { size: Vec3::new(1, 2, 1), crop: Vec3::ZERO, blend: Vec3::new(1, 0, 0), mode: BlendMode::Max };
+        let level = Level {
+            size: Vec3::new(1, 2, 1),
+            crop: Vec3::ZERO,
+            blend: Vec3::new(1, 0, 0),
+            mode: BlendMode::Max,
+        };
         let tiles = Tiles::new(region, &level, Vec3::ZERO).unwrap();
         let starts: Vec<_> = in_phases(tiles).map(|chunk| (chunk.start[0] + 1, chunk.start[1])).collect();
         assert_eq!(starts, [(0, 0), (2, 0), (0, 2), (2, 2), (1, 0), (3, 0), (1, 2), (3, 2)]);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::array::{Array, Shape};
-use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::function::Function;
+use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::settings::Settings;
 use crate::layer::{Error, Volume};
 

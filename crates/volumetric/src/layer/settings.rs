@@ -1,9 +1,9 @@
 //! What a spec says about how a layer is to be used.
 
+use crate::function::{Function, FunctionSpec};
 use crate::geometry::Resolution;
 use crate::layer::Error;
 use crate::layer::chunks::Chunked;
-use crate::function::{Function, FunctionSpec};
 
 /// What a spec says about how a layer is to be used.
 #[derive(Debug, Clone, Default)]

@@ -73,7 +73,11 @@ pub(super) fn shrink<T: Element>(values: &[T], blocks: &Blocks, mut reduce: impl
             if is_whole {
                 let (start, stop) = (whole_x.start * factors[0], whole_x.end * factors[0]);
                 rows.clear();
-                rows.extend(in_z.clone().flat_map(|z| in_y.clone().map(move |y| (y, z))).map(|(y, z)| &row(y, z)[start..stop]));
+                rows.extend(
+                    in_z.clone()
+                        .flat_map(|z| in_y.clone().map(move |y| (y, z)))
+                        .map(|(y, z)| &row(y, z)[start..stop]),
+                );
                 reduce.rows(&rows, factors[0], &mut out[whole_x.clone()]);
             }
             for x in (0..done.start).chain(done.end..mx) {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::array::DataType;
-use crate::geometry::{RegionSpec, Resolution, Vec3};
 use crate::function::FunctionSpec;
+use crate::geometry::{RegionSpec, Resolution, Vec3};
 use crate::layer::precomputed::OnExists;
 use crate::layer::versions::Version;
 
