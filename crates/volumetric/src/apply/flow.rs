@@ -12,6 +12,7 @@ use crate::apply::prepared::{Prepared, When, Writing};
 use crate::apply::recipe::{ChunkName, Recipe, Reduction, Target, Temporaries};
 use crate::apply::tasks::{CleanUp, CreateLayer, ProcessChunks, ReduceChunks};
 use crate::apply::tiles::Tiles;
+use crate::function::OperationSpec;
 use crate::geometry::{Bounds, Fit, Grid, Layout, Vec3};
 
 /// How many tasks one step yields at most.
@@ -92,8 +93,14 @@ impl Work {
                 temporaries: None,
             }),
         };
+        // What it is called and what it holds while it runs changes no result.
+        let operation = OperationSpec {
+            fn_semaphores: None,
+            operation_name: None,
+            ..prepared.operation_spec.clone()
+        };
         let mut recipe = Recipe {
-            operation: prepared.operation_spec.clone(),
+            operation: operation.clone(),
             inputs,
             resolution: prepared.resolution,
             levels: prepared.levels.clone(),
@@ -121,7 +128,7 @@ impl Work {
             };
             let mut hash = blake3::Hasher::new();
             hash.update(serde_json::to_string(&(&*target, &prepared.inputs, &reduction))?.as_bytes());
-            hash.update(serde_json::to_string(&prepared.operation_spec)?.as_bytes());
+            hash.update(serde_json::to_string(&operation)?.as_bytes());
             let key = hash.finalize().to_hex()[..32].to_owned();
             let temporaries = Temporaries { directory: absolute(directory)?, key };
             target.temporaries = Some(temporaries.clone());

@@ -110,6 +110,8 @@ fn a_conflict_names_both_chunks_the_storage_chunk_and_a_cure() {
          level_intermediaries_dirs"
     );
     let moved = Bounds::new(Vec3::new(4, 0, 0), Vec3::new(20, 8, 1));
+    let lab = Lab::new();
+    fill(&lab.layer("source", DataType::Uint8, 1, moved, Vec3::splat(8)), |_, _| 1.0);
     let moved = flow(&lab, moved, Vec3::new(8, 8, 1), Vec3::ZERO, region, Vec3::new(8, 8, 1));
     assert!(moved.plan().unwrap_err().to_string().contains("set expand_bbox_backend to true"));
     let cured = SubchunkableApply { expand_bbox_backend: true, ..moved };

@@ -1,7 +1,6 @@
 //! How fast a block grid becomes tasks, and in how much memory. Run by hand, optimised:
 //! `cargo test --release -p volumetric --test apply expansion -- --ignored --nocapture`
 
-use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
@@ -36,7 +35,7 @@ fn million(lab: &Lab, count: i64) -> SubchunkableApply {
 /// Asks a flow for all its tasks, as fast as it gives them; those that it gave are forgotten. How many there were, and
 /// the memory after half of them and at the end.
 fn expand(flow: SubchunkableApply) -> (u64, u64, u64) {
-    let mut running = RunningFlow::start(flow.into_flow_call().unwrap(), Arc::new(catalog()));
+    let mut running = RunningFlow::start(flow.into_flow_call().unwrap(), catalog());
     let (mut count, mut half) = (0, 0);
     loop {
         match running.pull(Waker::noop()) {

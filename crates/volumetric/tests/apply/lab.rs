@@ -1,7 +1,7 @@
 //! Volumes in memory to try flows on.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use otaman::driver::Node;
@@ -80,19 +80,25 @@ pub fn bbox(bounds: Bounds) -> Json {
         "resolution": [1, 1, 1]})
 }
 
-pub fn catalog() -> Catalog {
-    Catalog::new(&Registry::linked().unwrap())
+/// All that is linked; made once, since that takes longer than most flows here.
+pub fn registry() -> Arc<Registry> {
+    static REGISTRY: OnceLock<Arc<Registry>> = OnceLock::new();
+    REGISTRY.get_or_init(|| Arc::new(Registry::linked().unwrap())).clone()
+}
+
+pub fn catalog() -> Arc<Catalog> {
+    static CATALOG: OnceLock<Arc<Catalog>> = OnceLock::new();
+    CATALOG.get_or_init(|| Arc::new(Catalog::new(&registry()))).clone()
 }
 
 /// Checks and runs a spec as the coordinator does.
 pub async fn run(spec: &Json) -> Result<Run<Value>, String> {
     let catalog = catalog();
     let text = serde_json::to_string_pretty(spec).unwrap();
-    let spec = spec::parse("spec.json", &text, &BTreeMap::new(), &catalog)
-        .map_err(|problems| problems.to_string())?;
-    let resolver = Arc::new(catalog);
-    let Node::Flow(call) = resolver.resolve(&spec.root, &[]).unwrap() else { panic!("the root is a flow") };
-    Ok(Runner::new(Registry::linked().unwrap()).with_resolver(resolver).run_call(call).await)
+    let spec =
+        spec::parse("spec.json", &text, &BTreeMap::new(), &catalog).map_err(|problems| problems.to_string())?;
+    let Node::Flow(call) = catalog.resolve(&spec.root, &[]).unwrap() else { panic!("the root is a flow") };
+    Ok(Runner::new(registry()).with_resolver(catalog).run_call(call).await)
 }
 
 /// Runs a spec that must succeed.

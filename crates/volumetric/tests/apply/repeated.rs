@@ -1,7 +1,7 @@
 //! Tasks that run twice, late, or again: good output is never damaged (Mazepa's W1 and W2).
 
 use otaman::inline::Runner;
-use otaman::{Registry, Value};
+use otaman::Value;
 use serde_json::{Value as Json, json};
 use volumetric::apply::{CleanUp, ProcessChunks, ReduceChunks};
 use volumetric::array::DataType;
@@ -33,7 +33,7 @@ fn trial() -> Trial {
 }
 
 fn runner() -> Runner {
-    Runner::new(Registry::linked().unwrap())
+    Runner::new(crate::lab::registry())
 }
 
 /// The arguments of the tasks of an operation.
