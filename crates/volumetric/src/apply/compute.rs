@@ -16,6 +16,7 @@ use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::Layer;
 
 /// A recipe, opened: its function is built, its layers are open.
+#[derive(Clone)]
 pub(crate) struct Computation {
     operation: Operation,
     sources: Sources,

@@ -94,11 +94,8 @@ impl Work {
             }),
         };
         // What it is called and what it holds while it runs changes no result.
-        let operation = OperationSpec {
-            fn_semaphores: None,
-            operation_name: None,
-            ..prepared.operation_spec.clone()
-        };
+        let operation =
+            OperationSpec { fn_semaphores: None, operation_name: None, ..prepared.operation_spec.clone() };
         let mut recipe = Recipe {
             operation: operation.clone(),
             inputs,

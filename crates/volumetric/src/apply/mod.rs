@@ -14,6 +14,7 @@ mod per_level;
 mod plan;
 mod postpad;
 mod prepared;
+mod recent;
 mod recipe;
 mod refusal;
 mod sources;

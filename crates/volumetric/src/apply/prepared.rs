@@ -502,8 +502,12 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut current = error.source();
     while let Some(source) = current {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
+        // Some errors say what their source says.
+        let next = source.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
         current = source.source();
     }
     text

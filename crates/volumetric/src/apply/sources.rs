@@ -18,7 +18,7 @@ pub(crate) enum Source {
 }
 
 /// What all parameters are given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Sources {
     named: Vec<(String, Source)>,
     /// The same with caches, while something is to be kept.

@@ -1,8 +1,8 @@
 //! Volumes in memory to try flows on.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use otaman::driver::Node;
 use otaman::inline::{Run, Runner};
@@ -95,8 +95,8 @@ pub fn catalog() -> Arc<Catalog> {
 pub async fn run(spec: &Json) -> Result<Run<Value>, String> {
     let catalog = catalog();
     let text = serde_json::to_string_pretty(spec).unwrap();
-    let spec =
-        spec::parse("spec.json", &text, &BTreeMap::new(), &catalog).map_err(|problems| problems.to_string())?;
+    let spec = spec::parse("spec.json", &text, &BTreeMap::new(), &catalog)
+        .map_err(|problems| problems.to_string())?;
     let Node::Flow(call) = catalog.resolve(&spec.root, &[]).unwrap() else { panic!("the root is a flow") };
     Ok(Runner::new(registry()).with_resolver(catalog).run_call(call).await)
 }

@@ -52,10 +52,15 @@ fn a_sound_flow_is_accepted() {
 #[test]
 fn each_mistake_is_told_with_its_place_its_numbers_and_a_cure() {
     let skip = json!({"skip_intermediaries": true, "level_intermediaries_dirs": null});
-    let skipping = |changes: Json| with(skip.clone(), changes);
+    // What is null is taken away from the flow, not from these changes.
+    let both = |mut first: Json, second: Json| {
+        first.as_object_mut().unwrap().extend(second.as_object().unwrap().clone());
+        first
+    };
+    let skipping = |changes: Json| both(skip.clone(), changes);
     let one = json!([[1024, 64, 4]]);
     let with_gap = |changes: Json| {
-        with(
+        both(
             json!({
                 "processing_chunk_sizes": [[256, 64, 4]], "processing_gap": [128, 0, 0],
                 "level_intermediaries_dirs": ["memory://lab-gap/t"]

@@ -1,7 +1,7 @@
 //! Tasks that run twice, late, or again: good output is never damaged (Mazepa's W1 and W2).
 
-use otaman::inline::Runner;
 use otaman::Value;
+use otaman::inline::Runner;
 use serde_json::{Value as Json, json};
 use volumetric::apply::{CleanUp, ProcessChunks, ReduceChunks};
 use volumetric::array::DataType;
