@@ -21,3 +21,4 @@ pub mod expression;
 pub mod function;
 pub mod geometry;
 pub mod layer;
+pub mod picture;

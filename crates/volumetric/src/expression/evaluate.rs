@@ -1,7 +1,8 @@
 //! Expressions, ready to be evaluated.
 
 use crate::array::{Array, Shape};
-use crate::expression::lower::{Lowered, Lowering, Value};
+use crate::expression::combine::{Lowered, Value};
+use crate::expression::lower::Lowering;
 use crate::expression::parser::{Lambda, parse};
 use crate::expression::scalar::Scalar;
 use crate::expression::typed::Values;

@@ -29,12 +29,14 @@
 mod block;
 mod builtin;
 mod cast;
+mod combine;
 mod elementwise;
 mod error;
 mod evaluate;
 mod kind;
 mod lexer;
 mod lower;
+mod names;
 mod number;
 mod operator;
 mod parser;

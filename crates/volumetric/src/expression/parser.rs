@@ -1,25 +1,20 @@
-//! From the text of a lambda to its tree, names resolved, within limits of length, depth and size.
+//! From the text of a lambda to its tree, within limits of length, depth and size.
 
-use crate::expression::builtin::{Builtin, Signature};
-use crate::expression::kind::{DATA_TYPES, Kind};
 use crate::expression::lexer::{Lexer, Token};
 use crate::expression::operator::{Binary, Comparison, Unary};
 use crate::expression::scalar::Scalar;
-use crate::expression::signature::{Written, arrange};
 use crate::expression::syntax::{Node, Tree};
 use crate::expression::{Error, Problem};
 
 /// Most characters of an expression.
 const MAX_LENGTH: usize = 10_000;
-/// How deep parts may be nested; with it, half a megabyte of stack will do.
+/// How deep parts may be nested; with it, a megabyte of stack will do, even of a program built without optimisation.
 const MAX_DEPTH: usize = 64;
 /// Most parts; bounds the work of a block.
 const MAX_PARTS: usize = 2_000;
 
-/// What `np.…` may stand before.
-const MODULES: [&str; 4] = ["np", "numpy", "torch", "math"];
 /// Python's own words, none of which can be a name.
-const KEYWORDS: [&str; 16] = [
+pub(super) const KEYWORDS: [&str; 16] = [
     "lambda", "if", "else", "and", "or", "not", "is", "in", "True", "False", "None", "for", "while", "def",
     "import", "yield",
 ];
@@ -74,25 +69,26 @@ pub(super) fn parse(text: &str) -> Result<Lambda, Error> {
     }
 }
 
-struct Parser<'t> {
-    lexer: Lexer<'t>,
+/// Where reading has come to.
+pub(super) struct Parser<'t> {
+    pub(super) lexer: Lexer<'t>,
     /// Where the next token begins.
-    column: usize,
-    token: Token,
-    parameters: Vec<Parameter>,
+    pub(super) column: usize,
+    pub(super) token: Token,
+    pub(super) parameters: Vec<Parameter>,
     depth: usize,
     parts: usize,
 }
 
 impl Parser<'_> {
-    fn advance(&mut self) -> Result<Token, Error> {
+    pub(super) fn advance(&mut self) -> Result<Token, Error> {
         let (column, token) = self.lexer.next()?;
         self.column = column;
         Ok(std::mem::replace(&mut self.token, token))
     }
 
     /// Takes a sign, if it is next.
-    fn sign(&mut self, sign: &str) -> Result<bool, Error> {
+    pub(super) fn sign(&mut self, sign: &str) -> Result<bool, Error> {
         let is_next = matches!(self.token, Token::Sign(next) if next == sign);
         if is_next {
             self.advance()?;
@@ -105,7 +101,7 @@ impl Parser<'_> {
     }
 
     /// Takes a word, if it is next.
-    fn word(&mut self, word: &str) -> Result<bool, Error> {
+    pub(super) fn word(&mut self, word: &str) -> Result<bool, Error> {
         let is_next = self.is_word(word);
         if is_next {
             self.advance()?;
@@ -113,11 +109,11 @@ impl Parser<'_> {
         Ok(is_next)
     }
 
-    fn expected(&self, wanted: &'static str) -> Error {
+    pub(super) fn expected(&self, wanted: &'static str) -> Error {
         Problem::Expected { wanted, found: self.token.describe() }.at(self.column)
     }
 
-    fn unsupported(&self, what: &'static str, instead: &'static str) -> Error {
+    pub(super) fn unsupported(&self, what: &'static str, instead: &'static str) -> Error {
         Problem::Unsupported { what, instead }.at(self.column)
     }
 
@@ -162,7 +158,7 @@ impl Parser<'_> {
     }
 
     /// Anything, `… if … else …` included.
-    fn expression(&mut self) -> Result<Node, Error> {
+    pub(super) fn expression(&mut self) -> Result<Node, Error> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             return Err(Problem::TooDeep(MAX_DEPTH).at(self.column));
@@ -313,163 +309,8 @@ impl Parser<'_> {
         self.node(column, tree)
     }
 
-    /// What a name stands for.
-    fn named(&mut self, column: usize, name: String) -> Result<Node, Error> {
-        if let Some(index) = self.parameters.iter().position(|parameter| parameter.name == name) {
-            return self.node(column, Tree::Parameter(index));
-        }
-        let scalar = match name.as_str() {
-            "True" => Some(Scalar::Boolean(true)),
-            "False" => Some(Scalar::Boolean(false)),
-            "None" => Some(Scalar::None),
-            _ => None,
-        };
-        if let Some(scalar) = scalar {
-            return self.node(column, Tree::Scalar(scalar));
-        }
-        if KEYWORDS.contains(&name.as_str()) {
-            let found = Token::Name(name).describe();
-            return Err(Problem::Expected { wanted: "a value", found }.at(column));
-        }
-        if MODULES.contains(&name.as_str()) && self.sign(".")? {
-            let column = self.column;
-            let Token::Name(member) = self.advance()? else {
-                return Err(Problem::Expected { wanted: "a name", found: "a sign".into() }.at(column));
-            };
-            return self.global(column, member, Some(name));
-        }
-        self.global(column, name, None)
-    }
-
-    /// A function, type or constant.
-    fn global(&mut self, column: usize, name: String, module: Option<String>) -> Result<Node, Error> {
-        let shown = || module.as_ref().map_or_else(|| name.clone(), |module| format!("{module}.{name}"));
-        let is_called = matches!(self.token, Token::Sign("("));
-        // `torch.float` is not what `float` is in Python.
-        let in_torch = if module.as_deref() == Some("torch") { Kind::of_method(&name) } else { None };
-        if let Some(kind) = in_torch.or_else(|| Kind::named(&name)) {
-            if !is_called {
-                return self.node(column, Tree::Scalar(Scalar::Type(kind)));
-            }
-            let mut written = self.arguments()?;
-            if written.len() != 1 || written[0].0.is_some() {
-                let wanted = "1 argument".into();
-                return Err(Problem::Arity { function: shown(), wanted, found: written.len() }.at(column));
-            }
-            let (_, value) = written.remove(0);
-            let kind = self.node(column, Tree::Scalar(Scalar::Type(kind)))?;
-            return self.node(column, Tree::Call(Builtin::AsType, vec![value, kind]));
-        }
-        if let Some(signature) = Signature::find(&name) {
-            if !is_called {
-                return Err(Problem::NotCalled(shown()).at(column));
-            }
-            let written = self.arguments()?;
-            let tree = arrange(signature, &shown(), column, written)?;
-            return self.node(column, tree);
-        }
-        let constant = match (module.is_some(), name.as_str()) {
-            (true, "pi") => Some(std::f64::consts::PI),
-            (true, "e") => Some(std::f64::consts::E),
-            (true, "inf") => Some(f64::INFINITY),
-            (true, "nan") => Some(f64::NAN),
-            _ => None,
-        };
-        if let Some(constant) = constant {
-            return self.node(column, Tree::Scalar(Scalar::Float(constant)));
-        }
-        let parameters = self.parameters.iter().map(|parameter| parameter.name.as_str());
-        let types = DATA_TYPES.iter().map(|data_type| data_type.name());
-        let functions: Vec<&str> = Signature::all_names(false).chain(types).collect();
-        let nearest = match module.is_some() {
-            true => otaman::spec::nearest(&name, functions),
-            false => otaman::spec::nearest(&name, functions.into_iter().chain(parameters)),
-        };
-        Err(Problem::Unknown { name: shown(), nearest: nearest.map(str::to_owned) }.at(column))
-    }
-
-    /// `value.name(…)`.
-    fn method(&mut self, value: Node) -> Result<Node, Error> {
-        self.advance()?;
-        let column = self.column;
-        let Token::Name(name) = self.advance()? else {
-            return Err(
-                Problem::Expected { wanted: "the name of a method", found: "a sign".into() }.at(column)
-            );
-        };
-        let kind = Kind::of_method(&name);
-        let signature = Signature::find(&name).filter(|signature| signature.is_method);
-        if kind.is_none() && signature.is_none() {
-            let of_types = ["float", "double", "byte", "short", "int", "long", "bool"];
-            let nearest = otaman::spec::nearest(&name, Signature::all_names(true).chain(of_types));
-            return Err(
-                Problem::Unknown { name: format!(".{name}"), nearest: nearest.map(str::to_owned) }.at(column)
-            );
-        }
-        if !matches!(self.token, Token::Sign("(")) {
-            return Err(Problem::NotCalled(format!(".{name}")).at(column));
-        }
-        let mut written = self.arguments()?;
-        let tree = match (kind, signature) {
-            (Some(kind), _) if written.is_empty() => {
-                let kind = self.node(column, Tree::Scalar(Scalar::Type(kind)))?;
-                Tree::Call(Builtin::AsType, vec![value, kind])
-            }
-            (Some(_), _) => {
-                let function = format!(".{name}");
-                let wanted = "no arguments".into();
-                return Err(Problem::Arity { function, wanted, found: written.len() }.at(column));
-            }
-            (None, Some(signature)) => {
-                written.insert(0, (None, value));
-                arrange(signature, &format!(".{name}"), column, written)?
-            }
-            (None, None) => return Err(self.expected("a method")),
-        };
-        self.node(column, tree)
-    }
-
-    /// What stands in the parentheses of a call.
-    fn arguments(&mut self) -> Result<Vec<Written>, Error> {
-        self.advance()?;
-        let mut written: Vec<Written> = Vec::new();
-        while !self.sign(")")? {
-            let column = self.column;
-            if matches!(self.token, Token::Sign("*" | "**")) {
-                return Err(self.unsupported("* and ** in a call", "write out each argument"));
-            }
-            let is_name = matches!(self.token, Token::Name(_));
-            let keyword = if is_name { self.keyword()? } else { None };
-            if keyword.is_none() && written.last().is_some_and(|(keyword, _)| keyword.is_some()) {
-                return Err(Problem::Unsupported {
-                    what: "an argument without name",
-                    instead: "those with names come last",
-                }
-                .at(column));
-            }
-            let value = self.expression()?;
-            written.push((keyword, value));
-            if !self.sign(",")? && !matches!(self.token, Token::Sign(")")) {
-                return Err(self.expected("\",\" or \")\""));
-            }
-        }
-        Ok(written)
-    }
-
-    /// `name=`, if that is next.
-    fn keyword(&mut self) -> Result<Option<(usize, String)>, Error> {
-        let Token::Name(name) = &self.token else { return Ok(None) };
-        if !self.lexer.is_before_assignment() {
-            return Ok(None);
-        }
-        let keyword = (self.column, name.clone());
-        self.advance()?;
-        self.advance()?;
-        Ok(Some(keyword))
-    }
-
     /// A part, computed at once if nothing in it depends on inputs.
-    fn node(&mut self, column: usize, tree: Tree) -> Result<Node, Error> {
+    pub(super) fn node(&mut self, column: usize, tree: Tree) -> Result<Node, Error> {
         self.parts += 1;
         if self.parts > MAX_PARTS {
             return Err(Problem::TooLarge(MAX_PARTS).at(column));

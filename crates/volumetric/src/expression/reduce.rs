@@ -20,7 +20,7 @@ pub(super) fn reduce(builtin: Builtin, values: Values<'_>, extent: Extent) -> Op
         Builtin::Any | Builtin::All => {
             let wanted = builtin == Builtin::Any;
             let mut found = false;
-            run(values.truths(), extent, |block| found |= block.iter().any(|truth| *truth == wanted));
+            run(values.truths(), extent, |block| found |= block.contains(&wanted));
             Some(Scalar::Boolean(found == wanted))
         }
         Builtin::Sum | Builtin::Mean if is_float => {
@@ -64,7 +64,8 @@ fn count(extent: Extent) -> f64 {
 }
 
 fn run<T: Copy + Default>(mut node: Boxed<'_, T>, extent: Extent, mut see: impl FnMut(&[T])) {
-    let mut room = vec![T::default(); BLOCK];
+    let mut room = Vec::new();
+    room.resize(BLOCK, T::default());
     for place in places(extent.channels, extent.voxels) {
         match node.view(place) {
             Some(values) => see(values),

@@ -38,14 +38,13 @@ pub enum Error {
         known: String,
     },
     /// Parameters that cannot be read.
-    #[error("the parameters of {function} are malformed")]
+    #[error("{function}: {reason}")]
     Malformed {
         /// The function.
         function: String,
         /// Where in them.
         place: String,
         /// What is wrong.
-        #[source]
         reason: serde_json::Error,
     },
     /// A parameter with a value that makes no sense.
@@ -188,7 +187,7 @@ pub enum Error {
     #[error("a lambda has the one parameter \"lambda_str\", a text such as \"lambda src: src + 1\"; {0}")]
     LambdaParameters(String),
     /// A malformed expression, or one for other inputs.
-    #[error("lambda_str, {0}")]
+    #[error(transparent)]
     Expression(#[from] crate::expression::Error),
     /// What a function of the user says.
     #[error("{function} failed")]

@@ -1,15 +1,18 @@
 //! Functions on arrays, as specs name them: expressions, ready-made ones and the user's own.
 
 mod arguments;
+mod blur;
 mod callable;
 mod copy;
 mod downsample;
 mod error;
+mod formula;
 mod input;
 mod lambda;
 mod operation;
 mod registration;
 mod spec;
+mod statistics;
 
 pub use arguments::Arguments;
 pub use callable::Function;

@@ -89,10 +89,13 @@ pub trait ArrayFunction: Send + Sync + 'static {
     }
 }
 
+/// Makes a function of its parameters, or says which of them is wrong, and how.
+type Build = fn(Map<String, Json>) -> Result<Arc<dyn ArrayFunction>, (String, serde_json::Error)>;
+
 /// A function's entry. See [`ArrayFunction`].
 pub struct Registration {
     name: &'static str,
-    build: fn(Map<String, Json>) -> Result<Arc<dyn ArrayFunction>, (String, serde_json::Error)>,
+    build: Build,
     schema: fn() -> Schema,
 }
 
