@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use backends::distributed::Options;
 use clap::builder::styling::Styles;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::args::{
     BundleArgs, DeadArgs, ExecuteArgs, ExecutionArgs, ExecutionsArgs, ExplainArgs, FetchArgs, ListArgs,
@@ -117,15 +117,44 @@ enum Command {
 /// }
 /// ```
 pub fn main(start_worker: impl StartWorker) -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are no errors; clap knows which stream each belongs to.
-            let code = if error.use_stderr() { 2 } else { 0 };
-            let _ = backends::distributed::without_passwords(error).print();
-            return ExitCode::from(code);
-        }
+    main_with(start_worker, Vec::new())
+}
+
+/// A command that a program adds to the coordinator's own.
+#[derive(Debug)]
+pub struct Extra {
+    /// Its name, arguments and help.
+    pub command: clap::Command,
+    /// Runs it.
+    pub run: fn(&ArgMatches) -> ExitCode,
+}
+
+/// As [`main`], with commands of the program's own beside the coordinator's.
+pub fn main_with(start_worker: impl StartWorker, extras: Vec<Extra>) -> ExitCode {
+    let command = extras.iter().fold(Cli::command(), |all, extra| all.subcommand(extra.command.clone()));
+    let matches = match command.clone().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return refuse(error),
     };
+    if let Some((name, matches)) = matches.subcommand()
+        && let Some(extra) = extras.iter().find(|extra| extra.command.get_name() == name)
+    {
+        return (extra.run)(matches);
+    }
+    match Cli::from_arg_matches(&matches) {
+        Ok(cli) => run(cli, start_worker, command),
+        Err(error) => refuse(error.format(&mut command.clone())),
+    }
+}
+
+fn refuse(error: clap::Error) -> ExitCode {
+    // Help and version are no errors; clap knows which stream each belongs to.
+    let code = if error.use_stderr() { 2 } else { 0 };
+    let _ = backends::distributed::without_passwords(error).print();
+    ExitCode::from(code)
+}
+
+fn run(cli: Cli, start_worker: impl StartWorker, mut command: clap::Command) -> ExitCode {
     crate::logging::start(cli.common.verbose, cli.common.quiet);
     let common = &cli.common;
     let result = match cli.command {
@@ -147,7 +176,7 @@ pub fn main(start_worker: impl StartWorker) -> ExitCode {
         Command::Fetch(args) => commands::fetch::run(common, &args),
         Command::Completions { shell } => {
             let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "coordinator", &mut script);
+            clap_complete::generate(shell, &mut command, "coordinator", &mut script);
             commands::print(|out| out.write_all(&script)).map(|()| ExitCode::SUCCESS)
         }
     };

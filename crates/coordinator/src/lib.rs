@@ -20,4 +20,4 @@ pub mod run;
 mod seen;
 mod terminal;
 
-pub use cli::main;
+pub use cli::{Extra, main, main_with};

@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use backends::store::{self, Checkpoint};
 use otaman::driver::{Item, Node, Pull, RunningFlow, Settlement, Sink, Step};
-use otaman::{FlowCall, Resolve};
+use otaman::{Estimate, FlowCall, Resolve};
 use protocol::{FlowId, IdMap, OperationName, Task, TaskId, WorkerType};
 use serde::Serialize;
 
@@ -22,6 +22,9 @@ pub struct Plan {
     pub tasks: u64,
     /// Those of them that an earlier run has finished.
     pub reused: u64,
+    /// What flows over data say that they read and write.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub estimates: Vec<EstimatedFlow>,
     /// Flows that read values which only a run can give; what they yield after that is not counted.
     pub undecided: Vec<String>,
     /// Flows whose generators fail, and why.
@@ -39,6 +42,16 @@ pub struct PlannedOperation {
     pub tasks: u64,
     /// How many of them an earlier run has finished.
     pub reused: u64,
+}
+
+/// What a flow says that it reads and writes.
+#[derive(Debug, Clone, Serialize)]
+pub struct EstimatedFlow {
+    /// The flow.
+    pub flow: String,
+    /// What it says.
+    #[serde(flatten)]
+    pub estimate: Estimate,
 }
 
 /// Walks a flow and all that it yields. With a checkpoint, what an earlier run has finished counts
@@ -153,7 +166,12 @@ impl<'a> Planner<'a> {
                 Pull::Step(step) => Poll::Ready(step),
                 Pull::Stalled => Poll::Pending,
             });
-            match step.await {
+            let step = step.await;
+            for estimate in frame.flow.take_estimates() {
+                let flow = format!("{} ({})", frame.name, frame.id);
+                self.plan.estimates.push(EstimatedFlow { flow, estimate });
+            }
+            match step {
                 Step::Yield(items) => {
                     let flows = self.count(items).await?;
                     frame.children.extend(flows.into_iter().rev());

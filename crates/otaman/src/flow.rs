@@ -16,7 +16,7 @@ use crate::descriptor::Descriptor;
 use crate::error::Error;
 use crate::handle::Handle;
 use crate::operation::{IntoCall, Operation, TaskMold};
-use crate::running::{Awaited, Expected, FlowCall, Item, Mailbox, Node, NodeId, OnFailure, Step};
+use crate::running::{Awaited, Estimate, Expected, FlowCall, Item, Mailbox, Node, NodeId, OnFailure, Step};
 use crate::target::{Resolve, Target};
 
 /// A flow: a generator of tasks and flows. The implementing type is its arguments.
@@ -180,6 +180,11 @@ impl Flow {
     /// Says that this flow will yield so many tasks of an operation, for estimates of the time left.
     pub fn expect(&self, operation: OperationName, tasks: u64) {
         self.0.mailbox.expect(Expected { operation, tasks });
+    }
+
+    /// Says what this flow reads and writes, for `coordinator plan`.
+    pub fn estimate(&self, estimate: Estimate) {
+        self.0.mailbox.estimate(estimate);
     }
 
     /// Goes on when everything that this flow has yielded so far is done.

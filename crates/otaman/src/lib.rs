@@ -105,7 +105,7 @@ pub use problems::{Hint, Place, Problem, Problems};
 pub use protocol::{Cause, Failure, Isolation, OperationName, RetryPolicy, SemaphoreName, Value, WorkerType};
 pub use registry::{Builder, Flowing, Operational, Registry};
 pub use resources::{Resource, Resources};
-pub use running::FlowCall;
+pub use running::{Estimate, FlowCall};
 pub use semaphores::Permit;
 pub use target::{Prepared, Resolve, Target, Template};
 

@@ -8,6 +8,7 @@ use std::task::{Poll, Waker};
 
 use futures::future::BoxFuture;
 use protocol::{FlowId, OperationName, Task, TaskId, Value};
+use serde::Serialize;
 
 use crate::error::Error;
 use crate::flow::Flow;
@@ -155,6 +156,19 @@ pub struct Expected {
     pub tasks: u64,
 }
 
+/// What a flow reads and writes besides its tasks' arguments and values, for who plans it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Estimate {
+    /// Bytes that its tasks read, uncompressed.
+    pub read_bytes: u64,
+    /// Bytes that its tasks write, uncompressed; without temporary ones.
+    pub written_bytes: u64,
+    /// Bytes that its tasks write and delete again.
+    pub temporary_bytes: u64,
+    /// What else a person may want to know before it runs, a sentence each.
+    pub remarks: Vec<String>,
+}
+
 /// Between a generator and its owner.
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
@@ -162,6 +176,8 @@ pub(crate) struct Mailbox {
     steps: Mutex<VecDeque<Step>>,
     /// Tasks that the generator has said it will yield, and its owner has not heard of.
     expected: Mutex<Vec<Expected>>,
+    /// What the generator has said about its cost, and its owner has not heard of.
+    estimates: Mutex<Vec<Estimate>>,
 }
 
 impl Mailbox {
@@ -171,6 +187,10 @@ impl Mailbox {
 
     pub(crate) fn expect(&self, expected: Expected) {
         self.expected.lock().unwrap_or_else(PoisonError::into_inner).push(expected);
+    }
+
+    pub(crate) fn estimate(&self, estimate: Estimate) {
+        self.estimates.lock().unwrap_or_else(PoisonError::into_inner).push(estimate);
     }
 
     fn clear(&self) {
@@ -228,6 +248,11 @@ impl RunningFlow {
     /// Which tasks it has said it will yield, since this was last asked.
     pub fn take_expected(&mut self) -> Vec<Expected> {
         std::mem::take(&mut *self.mailbox.expected.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What it has said about its cost, since this was last asked.
+    pub fn take_estimates(&mut self) -> Vec<Estimate> {
+        std::mem::take(&mut *self.mailbox.estimates.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

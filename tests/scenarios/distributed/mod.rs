@@ -17,6 +17,7 @@ mod semaphores;
 mod servers;
 mod sessions;
 mod sharing;
+mod volumes;
 
 use std::fs;
 

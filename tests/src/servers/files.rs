@@ -5,12 +5,20 @@ use std::path::{Path, PathBuf};
 
 use crate::spawn::installed;
 
+/// Names a folder with the programs of other versions than those installed.
+const OTHER_SERVERS: &str = "OTAMAN_TESTS_SERVERS";
+
 /// A server's program.
 ///
 /// # Panics
 /// If it is not installed; the message says how to.
 #[track_caller]
 pub(super) fn installed_server(program: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os(OTHER_SERVERS) {
+        let path = Path::new(&folder).join(program);
+        assert!(path.is_file(), "{OTHER_SERVERS} has no {program}: {}", path.display());
+        return path;
+    }
     // Debian's wrappers in the path insist on a user of their own; these do not.
     let path = installed(program, &["/usr/lib/rabbitmq/bin"]);
     path.unwrap_or_else(|| panic!("{program} is not installed; run tests/install-servers"))

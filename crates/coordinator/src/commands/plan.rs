@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use bytesize::ByteSize;
 use otaman::Resolve;
 
 use super::catalog::Known;
@@ -11,7 +12,7 @@ use super::{Stop, input, print, print_json};
 use crate::args::PlanArgs;
 use crate::cli::Common;
 use crate::display::{counted, table};
-use crate::plan::Plan;
+use crate::plan::{EstimatedFlow, Plan};
 
 pub(crate) fn run(common: &Common, args: &PlanArgs) -> Result<ExitCode, Stop> {
     let text = input::read_spec(&args.spec.spec)?;
@@ -44,6 +45,12 @@ fn show(plan: &Plan) -> Result<(), Stop> {
     print(|out| {
         writeln!(out, "{text}")?;
         writeln!(out, "{} in all", counted(plan.tasks, "task"))?;
+        for EstimatedFlow { flow, estimate } in &plan.estimates {
+            let [read, written, temporary] =
+                [estimate.read_bytes, estimate.written_bytes, estimate.temporary_bytes].map(ByteSize);
+            writeln!(out, "flow {flow} reads {read}, writes {written} and {temporary} of temporary files")?;
+            estimate.remarks.iter().try_for_each(|remark| writeln!(out, "  {remark}"))?;
+        }
         for flow in &plan.undecided {
             writeln!(out, "at least: flow {flow} decides by results what comes next")?;
         }

@@ -80,17 +80,12 @@ mod tests {
     use super::*;
 
     fn boxes() -> impl Strategy<Value = (Bounds, Bounds, Bounds)> {
-        let axis = (-5_i64..5, 1_i64..5, 0_i64..3, 0_i64..3, 0_i64..3, 0_i64..3);
-        proptest::array::uniform3(axis).prop_map(|axes| {
-            let start = Vec3(axes.map(|axis| axis.0));
-            let part = Bounds::at(start, Vec3(axes.map(|axis| axis.1)));
-            let around = |low: fn(&(i64, i64, i64, i64, i64, i64)) -> i64,
-                          high: fn(&(i64, i64, i64, i64, i64, i64)) -> i64| {
-                let low = Vec3(std::array::from_fn(|index| low(&axes[index])));
-                let high = Vec3(std::array::from_fn(|index| high(&axes[index])));
-                Bounds::new(part.start - low, part.stop + high)
-            };
-            (around(|axis| axis.2, |axis| axis.3), around(|axis| axis.4, |axis| axis.5), part)
+        let length = || prop::array::uniform3(0_i64..3).prop_map(Vec3);
+        let part = (prop::array::uniform3(-5_i64..5), prop::array::uniform3(1_i64..5));
+        (part, length(), length(), length(), length()).prop_map(|((start, size), a, b, c, d)| {
+            let part = Bounds::at(Vec3(start), Vec3(size));
+            let around = |low: Vec3, high: Vec3| Bounds::new(part.start - low, part.stop + high);
+            (around(a, b), around(c, d), part)
         })
     }
 

@@ -1,6 +1,7 @@
 //! What can go wrong with a layer.
 
 use crate::array::DataType;
+use crate::function;
 use crate::geometry::{Bounds, Resolution};
 use crate::layer::storage;
 
@@ -114,7 +115,7 @@ pub enum Error {
     },
     /// A function on the way from or to the layer failed.
     #[error(transparent)]
-    Processor(#[from] crate::function::Error),
+    Processor(Box<function::Error>),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
@@ -143,5 +144,11 @@ impl Error {
             | Self::Exists { .. }
             | Self::Processor(_) => false,
         }
+    }
+}
+
+impl From<function::Error> for Error {
+    fn from(error: function::Error) -> Self {
+        Self::Processor(Box::new(error))
     }
 }

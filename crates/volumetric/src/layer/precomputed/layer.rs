@@ -10,6 +10,7 @@ use crate::layer::precomputed::encoding::Encoding;
 use crate::layer::precomputed::info::{self, Info, ScaleInfo};
 use crate::layer::precomputed::making;
 use crate::layer::precomputed::parameters::{OnExists, PrecomputedSpec};
+use crate::layer::precomputed::shards::{Indices, Sharding, Shards};
 use crate::layer::settings::{Opened, Settings};
 use crate::layer::storage::Storage;
 use crate::layer::{Error, settings};
@@ -203,11 +204,9 @@ fn chunks(
     let width = data_type.size();
     let encoding = Encoding::of(&scale.encoding, scale.compressed_segmentation_block_size, width)?;
     let (storage, layout) = (storage.child(&scale.key), scale.layout());
-    if scale.sharding.as_ref().is_some_and(|sharding| !sharding.is_null()) {
-        return Err(
-            "its chunks are in shards of Neuroglancer's, which are not read; have it without \"sharding\""
-                .into(),
-        );
+    if let Some(sharding) = scale.sharding.as_ref().filter(|sharding| !sharding.is_null()) {
+        let (sharding, indices) = (Sharding::of(sharding)?, Indices::default());
+        return Ok(Arc::new(Shards { storage, layout, encoding, channels, width, sharding, indices }));
     }
     Ok(Arc::new(Files { storage, layout, encoding, channels, width, gzips: kwargs.gzips }))
 }

@@ -8,6 +8,7 @@ mod layer;
 mod making;
 mod parameters;
 mod segmentation;
+mod shards;
 
 pub use parameters::{AddMode, AddedScale, OnExists, PrecomputedSpec};
 

@@ -125,7 +125,11 @@ pub(super) fn shown(text: &str) -> String {
         let authority = url.find(['/', '?', '#']).unwrap_or(url.len());
         let host = match url[..authority].rfind('@') {
             // A container of Azure is written before the host, as a user would be.
-            Some(at) if url[..at].contains(':') || before.starts_with("http") => &url[at + 1..],
+            Some(at)
+                if url[..at].contains(':') || before.ends_with("http://") || before.ends_with("https://") =>
+            {
+                &url[at + 1..]
+            }
             _ => url,
         };
         shown.push_str(host.split(['?', '#']).next().unwrap_or_default());

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,16 +17,22 @@ use object_store::http::HttpBuilder;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    Attribute, Attributes, ClientOptions, Error, GetOptions, GetRange, ObjectStore, ObjectStoreExt, PutMode,
-    PutOptions, PutPayload,
+    Attribute, Attributes, ClientConfigKey, ClientOptions, Error, GetOptions, GetRange, HeaderMap,
+    HeaderValue, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload, RetryConfig,
 };
 
 use crate::layer::storage::location::{Scheme, shown};
 use crate::layer::storage::runtime;
 
-/// A request that takes longer is given up and made again, for up to the time that `object_store` tries: 3 minutes.
+/// A request that takes longer is given up and made again.
 const REQUEST: Duration = Duration::from_secs(90);
 const CONNECT: Duration = Duration::from_secs(10);
+/// How long and how often requests that fail are made again. Whoever works on a task tries again later, so that one
+/// does not wait here for a server that is down.
+const PATIENCE: Duration = Duration::from_secs(60);
+const RETRIES: usize = 6;
+/// How often a body that breaks off is asked for.
+const TRIES: usize = 3;
 
 /// A path of an object store.
 #[derive(Debug, Clone)]
@@ -102,12 +108,18 @@ impl Objects {
 
     fn fetch(&self, key: &str, range: Option<GetRange>) -> io::Result<Option<Got>> {
         let (store, path) = (self.store.clone(), self.path(key)?);
-        found(runtime::wait(async move {
-            let options = GetOptions { range, ..GetOptions::default() };
-            let got = store.get_opts(&path, options).await?;
-            let encoding = got.attributes.get(&Attribute::ContentEncoding).map(|value| value.to_string());
-            Ok(Got { encoding, bytes: got.bytes().await? })
-        })?)
+        runtime::wait(async move {
+            let mut tries = 0;
+            loop {
+                tries += 1;
+                let options = GetOptions { range: range.clone(), ..GetOptions::default() };
+                match found(fetch(&*store, &path, options).await) {
+                    // Requests are made again by the client, bodies that break off are not.
+                    Err(error) if error.kind() == ErrorKind::ConnectionReset && tries < TRIES => {}
+                    other => return other,
+                }
+            }
+        })?
     }
 
     pub(super) fn size(&self, key: &str) -> io::Result<Option<u64>> {
@@ -170,31 +182,70 @@ impl Objects {
     }
 }
 
+async fn fetch(store: &dyn ObjectStore, path: &Path, options: GetOptions) -> Result<Got, Error> {
+    let got = store.get_opts(path, options).await?;
+    let encoding = got.attributes.get(&Attribute::ContentEncoding).map(|value| value.to_string());
+    Ok(Got { encoding, bytes: got.bytes().await? })
+}
+
+type Clients = HashMap<(Scheme, String), Arc<dyn ObjectStore>>;
+
 /// Clients hold connections and credentials, so each store has one for the whole process.
 fn client(scheme: Scheme, base: &str) -> io::Result<Arc<dyn ObjectStore>> {
     // Held for as long as it takes to read the environment.
-    static CLIENTS: Mutex<Option<HashMap<(Scheme, String), Arc<dyn ObjectStore>>>> = Mutex::new(None);
+    static CLIENTS: LazyLock<Mutex<Clients>> = LazyLock::new(Mutex::default);
     let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let clients = clients.get_or_insert_default();
     if let Some(client) = clients.get(&(scheme, base.to_owned())) {
         return Ok(client.clone());
     }
-    let options = || ClientOptions::new().with_timeout(REQUEST).with_connect_timeout(CONNECT);
+    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, ..RetryConfig::default() };
     let client: Arc<dyn ObjectStore> = match scheme {
         // `from_env` reads the usual variables of each provider; options would replace what it read of them.
-        Scheme::S3 => Arc::new(AmazonS3Builder::from_env().with_url(base).build().map_err(convert)?),
-        Scheme::Google => {
-            Arc::new(GoogleCloudStorageBuilder::from_env().with_url(base).build().map_err(convert)?)
+        Scheme::S3 => {
+            let builder = AmazonS3Builder::from_env().with_url(base).with_retry(retry);
+            Arc::new(builder.build().map_err(convert)?)
         }
-        Scheme::Azure => Arc::new(MicrosoftAzureBuilder::from_env().with_url(base).build().map_err(convert)?),
+        Scheme::Google => {
+            let options = as_stored(google_options());
+            let builder = GoogleCloudStorageBuilder::from_env().with_url(base).with_client_options(options);
+            Arc::new(builder.with_retry(retry).build().map_err(convert)?)
+        }
+        Scheme::Azure => {
+            let builder = MicrosoftAzureBuilder::from_env().with_url(base).with_retry(retry);
+            Arc::new(builder.build().map_err(convert)?)
+        }
         Scheme::Http => {
-            let options = options().with_allow_http(true);
-            Arc::new(HttpBuilder::new().with_url(base).with_client_options(options).build().map_err(convert)?)
+            let options = ClientOptions::new().with_timeout(REQUEST).with_connect_timeout(CONNECT);
+            let builder =
+                HttpBuilder::new().with_url(base).with_client_options(options.with_allow_http(true));
+            Arc::new(builder.with_retry(retry).build().map_err(convert)?)
         }
         Scheme::Memory => Arc::new(InMemory::new()),
     };
     clients.insert((scheme, base.to_owned()), client.clone());
     Ok(client)
+}
+
+/// Google unzips what is stored zipped for whoever does not say that he can, and then does not say how long it is,
+/// which `object_store` insists on.
+fn as_stored(options: ClientOptions) -> ClientOptions {
+    let mut headers = HeaderMap::new();
+    headers.insert("accept-encoding", HeaderValue::from_static("gzip"));
+    options.with_default_headers(headers)
+}
+
+/// What the environment says of the client, as the builder would read it.
+fn google_options() -> ClientOptions {
+    let options = ClientOptions::new().with_allow_http(true);
+    std::env::vars_os().fold(options, |options, (name, value)| {
+        let name = name.to_str().map(str::to_ascii_lowercase);
+        let key =
+            name.as_deref().and_then(|name| name.strip_prefix("google_")?.parse::<ClientConfigKey>().ok());
+        match (key, value.to_str()) {
+            (Some(key), Some(value)) => options.with_config(key, value),
+            _ => options,
+        }
+    })
 }
 
 fn attributes(key: &str, encoding: Option<&'static str>) -> Attributes {

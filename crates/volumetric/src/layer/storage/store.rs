@@ -1,10 +1,11 @@
 //! A place where a layer is kept: keys and what stands under them.
 
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 
 use crate::layer::storage::error::{Action, Error};
 use crate::layer::storage::local;
@@ -23,6 +24,9 @@ enum Kind {
     Local(PathBuf),
     Remote(Objects),
 }
+
+/// What is longer when it is unzipped was made to fill our memory.
+const MOST_UNZIPPED: u64 = 1 << 32;
 
 /// Bytes, and how they say they are compressed, such as `gzip`.
 #[derive(Debug)]
@@ -92,12 +96,22 @@ impl Storage {
         }
     }
 
-    /// What stands under a key, if anything does.
+    /// What stands under a key, if anything does; unzipped, if it says that it is zipped.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn get(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        Ok(self.get_object(key)?.map(|object| object.bytes))
+        let Some(object) = self.get_object(key)? else { return Ok(None) };
+        // Some servers undo the compression and say nevertheless that there is one.
+        if object.encoding.as_deref() != Some("gzip") || !object.bytes.starts_with(&[0x1f, 0x8b]) {
+            return Ok(Some(object.bytes));
+        }
+        let mut bytes = Vec::new();
+        MultiGzDecoder::new(&object.bytes[..])
+            .take(MOST_UNZIPPED)
+            .read_to_end(&mut bytes)
+            .map_err(|source| self.failed(Action::Read, key, source))?;
+        Ok(Some(bytes.into()))
     }
 
     pub(crate) fn get_object(&self, key: &str) -> Result<Option<Object>, Error> {

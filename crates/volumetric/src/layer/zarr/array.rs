@@ -75,7 +75,7 @@ impl ZarrArray {
             return Err(refuse("it is longer than 2^60 voxels".into()));
         }
         let count = chunk_shape.iter().try_fold(1_u64, |count, length| count.checked_mul(*length));
-        if !count.is_some_and(|count| count <= MOST) {
+        if count.is_none_or(|count| count > MOST) {
             return Err(refuse(format!("a chunk of {chunk_shape:?} is too large")));
         }
         Ok(Self { array, storage: storage.clone(), axes, data_type, chunk_shape, part_shape })
@@ -154,6 +154,9 @@ fn named_axes(metadata: &Map<String, Json>) -> Option<Axes> {
     names?.concat().parse().ok()
 }
 
+/// Values in C order, and how many there are along each axis.
+type Block = (Cow<'static, [u8]>, Vec<u64>);
+
 /// One point of time of an array, as chunks of a volume.
 #[derive(Debug)]
 pub(super) struct ZarrChunks {
@@ -209,12 +212,7 @@ impl ZarrChunks {
     }
 
     /// The values of one chunk of the array, whole or the part that covers a box, and their shape.
-    fn fetch(
-        &self,
-        indices: &[u64],
-        within: Bounds,
-        is_whole: bool,
-    ) -> Result<Option<(Cow<'static, [u8]>, Vec<u64>)>, Error> {
+    fn fetch(&self, indices: &[u64], within: Bounds, is_whole: bool) -> Result<Option<Block>, Error> {
         let (key, array) = (self.key(indices), &self.array.array);
         if is_whole {
             let Some(encoded) = self.array.storage.get(&key)? else { return Ok(None) };

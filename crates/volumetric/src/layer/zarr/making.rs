@@ -286,7 +286,8 @@ fn image(
             arrays.push((path.clone(), node.clone()));
         }
     }
-    let is_same = old_image.as_ref() == Some(&image);
+    let was_3 = old_metadata.is_some_and(|old| old.contains_key("zarr_format"));
+    let is_same = old_image.as_ref() == Some(&image) && was_3 == (spec.zarr_format != Some(2));
     if let (true, Some(metadata), Some(multiscales)) = (is_same, old_metadata, old_multiscales) {
         let (metadata, multiscales) = (metadata.clone(), multiscales.clone());
         let root = Root::Image { place: storage.place().to_owned(), metadata, multiscales, arrays };

@@ -198,7 +198,8 @@ impl Codec {
     fn format_2(&self) -> Json {
         let Self::Named { name, configuration } = self else { return Json::Null };
         let usual = || match name.as_str() {
-            "zstd" => json!({"level": 3, "checksum": false}),
+            // Without "checksum", which not all readers of this format know.
+            "zstd" => json!({"level": 3}),
             "gzip" | "zlib" => json!({"level": 5}),
             "blosc" => json!({"cname": "zstd", "clevel": 5, "shuffle": 1, "blocksize": 0}),
             _ => json!({}),
