@@ -59,7 +59,7 @@ fn entries<T: Copy>(
     refusals: &mut Refusals,
 ) -> Option<Vec<T>> {
     let each = values.for_levels(levels);
-    if let (None, Some(found)) = (&each, values.len()) {
+    if let (None, Some(found)) = (&each, values.count()) {
         refusals.add(format!("/{parameter}"), Refusal::Levels { parameter, found, levels });
     }
     each

@@ -78,7 +78,8 @@ pub fn process_chunks(
 
 fn write(layer: &Layer, recipe: &Recipe, chunk: Bounds, array: &Array) -> Result<()> {
     let written = layer.write_processed(recipe.resolution, chunk.start, array);
-    let failed = |source| apply::Error::Layer { what: "writing".into(), bounds: chunk, source };
+    let failed =
+        |source| apply::Error::Layer { what: "writing".into(), bounds: chunk, source: Box::new(source) };
     Ok(written.map_err(failed)?)
 }
 
@@ -105,7 +106,8 @@ pub fn reduce_chunks(
     let (reduction, layer) = OPENED.get(context, &reduction, || {
         let reduction: Reduction = serde_json::from_str(&reduction)?;
         let opened = reduction.target.layer.open();
-        let layer = opened.map_err(|source| apply::Error::Open { what: "dst".into(), source })?;
+        let layer =
+            opened.map_err(|source| apply::Error::Open { what: "dst".into(), source: Box::new(source) })?;
         Ok::<_, apply::Error>((Arc::new(reduction), layer))
     })?;
     let target = &reduction.target;
@@ -117,7 +119,8 @@ pub fn reduce_chunks(
         (Some(bounds), None) => {
             let tiles = Tiles::new(reduction.region, &reduction.levels[0], reduction.gap)
                 .map_err(apply::Error::Geometry)?;
-            let failed = |source| apply::Error::Layer { what: "writing".into(), bounds, source };
+            let failed =
+                |source| apply::Error::Layer { what: "writing".into(), bounds, source: Box::new(source) };
             if reduction.gap == Vec3::ZERO {
                 let array = together(&store, &reduction, 0, tiles, bounds)?;
                 layer.write_processed(reduction.resolution, bounds.start, &array).map_err(failed)?;
