@@ -54,7 +54,12 @@ impl FlowSchema for SubchunkableApply {
                 flow.wait().await;
             }
         }
-        let values = handles.iter().map(Handle::value).collect::<Result<Vec<Json>>>()?;
+        let values = match handles.iter().map(Handle::value).collect::<Result<Vec<Json>>>() {
+            Ok(values) => values,
+            // In a plan nothing has a value, and all has been yielded.
+            Err(error) if error.is_unknown_value() => return Ok(Json::Null),
+            Err(error) => return Err(error),
+        };
         let mut values: Vec<Json> = values.into_iter().filter(|value| !value.is_null()).collect();
         match values.len() {
             0 => Ok(Json::Null),

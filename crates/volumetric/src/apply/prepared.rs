@@ -145,6 +145,10 @@ impl Prepared {
                 Writing::AtOnce
             }
         };
+        if self.distributed > 1 && matches!(self.writing, Writing::Later(_) | Writing::Never(_)) {
+            // Chunks of different larger ones do not go into one task.
+            self.stack = 1;
+        }
         if refusals.is_empty() { Ok(self) } else { Err(refusals) }
     }
 

@@ -3,17 +3,28 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use otaman::Context;
 
 /// How many different flows' things are kept.
 const MOST: usize = 8;
 
+/// For how long. Somebody may delete an execution with its layers and start another of the same name.
+const KEPT: Duration = Duration::from_secs(60);
+
 /// What was opened lately, by execution and by the text that it was opened from. A later execution opens everything anew,
 /// since somebody may have made another layer in the same place.
 pub(crate) struct Recent<T> {
     /// A std mutex: it is held for a look-up, never while something is opened.
-    opened: Mutex<VecDeque<(String, String, T)>>,
+    opened: Mutex<VecDeque<Opened<T>>>,
+}
+
+struct Opened<T> {
+    execution: String,
+    text: String,
+    at: Instant,
+    value: T,
 }
 
 impl<T: Clone> Recent<T> {
@@ -34,14 +45,20 @@ impl<T: Clone> Recent<T> {
     ) -> Result<T, E> {
         let execution = context.execution().to_string();
         let lock = || self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |(of, from, _): &&(String, String, T)| *of == execution && from == text;
-        if let Some((.., found)) = lock().iter().find(is_it) {
-            return Ok(found.clone());
+        let is_it =
+            |one: &&Opened<T>| one.execution == execution && one.text == text && one.at.elapsed() < KEPT;
+        if let Some(found) = lock().iter().find(is_it) {
+            return Ok(found.value.clone());
         }
-        let found = open()?;
+        let value = open()?;
         let mut opened = lock();
         opened.truncate(MOST - 1);
-        opened.push_front((execution, text.to_owned(), found.clone()));
-        Ok(found)
+        opened.push_front(Opened {
+            execution,
+            text: text.to_owned(),
+            at: Instant::now(),
+            value: value.clone(),
+        });
+        Ok(value)
     }
 }
