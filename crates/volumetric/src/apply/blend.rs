@@ -1,5 +1,7 @@
 //! Putting results of chunks together in memory: side by side, by weights, or by the largest value.
 
+use std::cmp::Ordering;
+
 use crate::apply::error::Error;
 use crate::apply::recipe::Level;
 use crate::array::{Array, DataType, Element, Shape, with_elements};
@@ -133,10 +135,10 @@ fn largest<T: Element>(
     rows(from_shape, from, shape, at, |source, target, _, _| {
         let places = places[target.clone()].iter_mut().zip(&mut is_set[target]).zip(&values[source]);
         for ((place, is_set), value) in places {
-            // What is not a number stays: it is the result of something that went wrong.
-            #[expect(clippy::eq_op, reason = "only what is not a number differs from itself")]
-            let is_number = *place == *place;
-            if !*is_set || is_number && !(*value <= *place) {
+            // What is not a number cannot be compared, and stays: it is the result of something that went wrong.
+            let is_number = place.partial_cmp(&place).is_some();
+            let is_larger = !matches!(value.partial_cmp(place), Some(Ordering::Less | Ordering::Equal));
+            if !*is_set || is_number && is_larger {
                 *place = *value;
                 *is_set = true;
             }

@@ -59,7 +59,7 @@ fn entries<T: Copy>(
     refusals: &mut Refusals,
 ) -> Option<Vec<T>> {
     let each = values.for_levels(levels);
-    if let (None, Some(found)) = (&each, values.len()) {
+    if let (None, Some(found)) = (&each, values.count()) {
         refusals.add(format!("/{parameter}"), Refusal::Levels { parameter, found, levels });
     }
     each
@@ -156,13 +156,16 @@ fn region(p: &SubchunkableApply, refusals: &mut Refusals) {
     if p.auto_bbox && p.bbox.is_some() {
         refusals.add("/bbox", Refusal::BoxTwice { first: "auto_bbox", second: "bbox" });
     }
-    for (second, is_given) in corners {
-        match first {
-            Some(first) if is_given => {
+    match first {
+        Some(first) => {
+            for (second, _) in corners.into_iter().filter(|(_, is_given)| *is_given) {
                 refusals.add(format!("/{second}"), Refusal::BoxTwice { first, second });
             }
-            None if !is_given => refusals.add("", Refusal::NoBox { missing: second }),
-            Some(_) | None => {}
+        }
+        None => {
+            let missing = corners.into_iter().filter(|(_, is_given)| !is_given);
+            let missing: Vec<&str> = missing.map(|(name, _)| name).collect();
+            refusals.add_if(!missing.is_empty(), "", || Refusal::NoBox { missing: missing.join(", ") });
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::Layer;
 
 /// A recipe, opened: its function is built, its layers are open.
+#[derive(Clone)]
 pub(crate) struct Computation {
     operation: Operation,
     sources: Sources,
@@ -50,12 +51,16 @@ impl Computation {
         let target = match &recipe.target {
             None => None,
             Some(target) => {
-                let layer =
-                    target.layer.open().map_err(|source| Error::Open { what: "dst".into(), source })?;
+                let layer = target
+                    .layer
+                    .open()
+                    .map_err(|source| Error::Open { what: "dst".into(), source: Box::new(source) })?;
                 Some((target.clone(), layer))
             }
         };
-        Self::new(recipe, Sources::new(sources), target)
+        let sources = Sources::new(sources);
+        let keeps = recipe.cache_up_to_level > 0 && recipe.task_level + 1 < recipe.levels.len();
+        Self::new(recipe, if keeps { sources.keeping() } else { sources }, target)
     }
 
     pub(crate) fn new(
@@ -132,7 +137,7 @@ impl Computation {
         if told(&chunk).is_break() {
             return Err(Error::Stopped(chunk));
         }
-        let failed = |source| Error::Function { chunk, source };
+        let failed = |source| Error::Function { chunk, source: Box::new(source) };
         let arguments = self.sources.read(&self.operation, self.resolution, chunk)?;
         let output = self.operation.function.evaluate(&arguments).map_err(failed)?;
         drop(arguments);
@@ -152,7 +157,7 @@ impl Computation {
         let array = layer.process_for_write(array).map_err(|source| Error::Layer {
             what: "applying write_procs to".into(),
             bounds: chunk,
-            source,
+            source: Box::new(source),
         })?;
         if array.shape().channels != target.channels {
             return Err(Error::Channels {

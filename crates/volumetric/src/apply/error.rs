@@ -16,7 +16,7 @@ pub enum Error {
         bounds: Bounds,
         /// Why.
         #[source]
-        source: crate::layer::Error,
+        source: Box<crate::layer::Error>,
     },
     /// A layer could not be opened.
     #[error("opening {what}")]
@@ -25,7 +25,7 @@ pub enum Error {
         what: String,
         /// Why.
         #[source]
-        source: crate::layer::Error,
+        source: Box<crate::layer::Error>,
     },
     /// The function failed.
     #[error("processing the chunk {chunk}")]
@@ -34,11 +34,11 @@ pub enum Error {
         chunk: Bounds,
         /// Why.
         #[source]
-        source: crate::function::Error,
+        source: Box<crate::function::Error>,
     },
     /// The function is wrong as such.
     #[error("building the operation")]
-    Operation(#[from] crate::function::Error),
+    Operation(#[source] Box<crate::function::Error>),
     /// A grid cannot be laid.
     #[error(transparent)]
     Geometry(#[from] crate::geometry::Error),
@@ -100,4 +100,10 @@ pub enum Error {
     /// Sums that would not be exact.
     #[error("{0} cannot be blended by weights")]
     TooWide(DataType),
+}
+
+impl From<crate::function::Error> for Error {
+    fn from(error: crate::function::Error) -> Self {
+        Self::Operation(Box::new(error))
+    }
 }

@@ -12,6 +12,7 @@ use crate::apply::prepared::{Prepared, When, Writing};
 use crate::apply::recipe::{ChunkName, Recipe, Reduction, Target, Temporaries};
 use crate::apply::tasks::{CleanUp, CreateLayer, ProcessChunks, ReduceChunks};
 use crate::apply::tiles::Tiles;
+use crate::function::OperationSpec;
 use crate::geometry::{Bounds, Fit, Grid, Layout, Vec3};
 
 /// How many tasks one step yields at most.
@@ -53,7 +54,12 @@ impl FlowSchema for SubchunkableApply {
                 flow.wait().await;
             }
         }
-        let values = handles.iter().map(Handle::value).collect::<Result<Vec<Json>>>()?;
+        let values = match handles.iter().map(Handle::value).collect::<Result<Vec<Json>>>() {
+            Ok(values) => values,
+            // In a plan nothing has a value, and all has been yielded.
+            Err(error) if error.is_unknown_value() => return Ok(Json::Null),
+            Err(error) => return Err(error),
+        };
         let mut values: Vec<Json> = values.into_iter().filter(|value| !value.is_null()).collect();
         match values.len() {
             0 => Ok(Json::Null),
@@ -92,8 +98,11 @@ impl Work {
                 temporaries: None,
             }),
         };
+        // What it is called and what it holds while it runs changes no result.
+        let operation =
+            OperationSpec { fn_semaphores: None, operation_name: None, ..prepared.operation_spec.clone() };
         let mut recipe = Recipe {
-            operation: prepared.operation_spec.clone(),
+            operation: operation.clone(),
             inputs,
             resolution: prepared.resolution,
             levels: prepared.levels.clone(),
@@ -121,7 +130,7 @@ impl Work {
             };
             let mut hash = blake3::Hasher::new();
             hash.update(serde_json::to_string(&(&*target, &prepared.inputs, &reduction))?.as_bytes());
-            hash.update(serde_json::to_string(&prepared.operation_spec)?.as_bytes());
+            hash.update(serde_json::to_string(&operation)?.as_bytes());
             let key = hash.finalize().to_hex()[..32].to_owned();
             let temporaries = Temporaries { directory: absolute(directory)?, key };
             target.temporaries = Some(temporaries.clone());

@@ -23,7 +23,7 @@ impl<T: Copy> PerLevel<T> {
     }
 
     /// How many there are, if there is one for each.
-    pub fn len(&self) -> Option<usize> {
+    pub fn count(&self) -> Option<usize> {
         match self {
             Self::All(_) => None,
             Self::Each(values) => Some(values.len()),

@@ -145,6 +145,10 @@ impl Prepared {
                 Writing::AtOnce
             }
         };
+        if self.distributed > 1 && matches!(self.writing, Writing::Later(_) | Writing::Never(_)) {
+            // Chunks of different larger ones do not go into one task.
+            self.stack = 1;
+        }
         if refusals.is_empty() { Ok(self) } else { Err(refusals) }
     }
 
@@ -228,7 +232,7 @@ fn operation(p: &SubchunkableApply, refusals: &mut Refusals) -> Option<(Operatio
 
 fn destination(p: &SubchunkableApply, refusals: &mut Refusals) -> Option<Destination> {
     let layer = p.dst.as_ref()?;
-    let description = match layer.describe() {
+    let description = match layer.absolute().and_then(|layer| layer.describe()) {
         Ok(description) => description,
         Err(error) => {
             refusals.add("/dst", Refusal::Layer(chain(&error)));
@@ -274,7 +278,7 @@ fn sources(
     for (name, argument) in &p.op_kwargs {
         let Argument::Layer(layer) = argument else { continue };
         let pointer = format!("/op_kwargs/{}", escaped(name));
-        let description = match layer.describe() {
+        let description = match layer.absolute().and_then(|layer| layer.describe()) {
             Ok(description) => description,
             // An earlier stage of the spec may make it.
             Err(error) if when == When::Checking && error.is_missing() => continue,
@@ -502,8 +506,12 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut current = error.source();
     while let Some(source) = current {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
+        // Some errors say what their source says.
+        let next = source.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
         current = source.source();
     }
     text

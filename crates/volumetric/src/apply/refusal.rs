@@ -32,11 +32,11 @@ pub enum Refusal {
     },
     /// The box is not given.
     #[error(
-        "there is no box: give bbox, or start_coord, end_coord and coord_resolution, or set auto_bbox; {missing} is missing"
+        "there is no box: give bbox, or start_coord, end_coord and coord_resolution, or set auto_bbox; missing: {missing}"
     )]
     NoBox {
         /// What is missing.
-        missing: &'static str,
+        missing: String,
     },
     /// A box that is none.
     #[error(transparent)]
@@ -74,7 +74,8 @@ pub enum Refusal {
     },
     /// More or fewer entries than levels.
     #[error(
-        "{parameter} has {found} entries, but there are {levels} levels (entries of processing_chunk_sizes); give one for each level, or one for all"
+        "{parameter} has {}, but processing_chunk_sizes names {}; give one for each level, or one for all",
+        counted(*found, "entry", "entries"), counted(*levels, "level", "levels")
     )]
     Levels {
         /// The parameter.
@@ -290,6 +291,16 @@ pub enum Refusal {
         /// What is wrong.
         reason: String,
     },
+    /// Resolutions of which one is no multiple of the other.
+    #[error(
+        "{second} is not a whole number of times {first} along each axis, so voxels cannot be put together to it"
+    )]
+    NotMultiple {
+        /// The finer one.
+        first: Resolution,
+        /// The coarser one.
+        second: Resolution,
+    },
     /// Resolutions that cannot be put in order.
     #[error(
         "{first} and {second} cannot be put in order: each must be at least the one before along each axis"
@@ -300,6 +311,10 @@ pub enum Refusal {
         /// The other.
         second: Resolution,
     },
+}
+
+fn counted(count: usize, one: &str, several: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {several}") }
 }
 
 fn chunks(level: usize) -> String {

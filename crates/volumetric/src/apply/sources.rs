@@ -18,7 +18,7 @@ pub(crate) enum Source {
 }
 
 /// What all parameters are given.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Sources {
     named: Vec<(String, Source)>,
     /// The same with caches, while something is to be kept.
@@ -36,7 +36,7 @@ impl Source {
             Argument::Value(value) => Ok(Self::Value(Input::try_from(value)?)),
             Argument::Layer(layer) => match layer.open() {
                 Ok(layer) => Ok(Self::Layer(layer)),
-                Err(source) => Err(Error::Open { what: format!("{name:?}"), source }),
+                Err(source) => Err(Error::Open { what: format!("{name:?}"), source: Box::new(source) }),
             },
         }
     }
@@ -100,10 +100,11 @@ fn piece(
     resolution: Resolution,
     chunk: Bounds,
 ) -> Result<Input, Error> {
-    let failed = |source| Error::Function { chunk, source };
+    let failed = |source| Error::Function { chunk, source: Box::new(source) };
     let bounds = operation.input_bounds(chunk, resolution).map_err(failed)?;
     let resolution = operation.input_resolution(resolution).map_err(failed)?;
-    let reading = |source| Error::Layer { what: format!("reading {name:?}"), bounds, source };
+    let reading =
+        |source| Error::Layer { what: format!("reading {name:?}"), bounds, source: Box::new(source) };
     let available = layer.volume().scale(resolution).map_err(reading)?.bounds;
     let array = Arc::new(layer.read(resolution, bounds).map_err(reading)?);
     Ok(match available.contains(&bounds) {

@@ -1,6 +1,7 @@
 //! The operations that flows over volumes are made of.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use otaman::{Context, Error, Result, operation};
 use serde_json::Value as Json;
@@ -8,12 +9,13 @@ use serde_json::Value as Json;
 use crate::apply;
 use crate::apply::blend::Blend;
 use crate::apply::compute::{Computation, Computed};
+use crate::apply::recent::Recent;
 use crate::apply::recipe::{ChunkName, Recipe, Reduction, Temporaries};
 use crate::apply::temporaries::{self, Store};
 use crate::apply::tiles::Tiles;
 use crate::array::Array;
 use crate::geometry::{Bounds, Vec3};
-use crate::layer::LayerSpec;
+use crate::layer::{Layer, LayerSpec};
 
 /// Makes the layer that a flow writes to, if its parameters ask for that, and looks whether it can be opened.
 #[operation(name = "volumetric.create", version = "1.0.0", tags("volumetric"))]
@@ -34,8 +36,12 @@ pub fn process_chunks(
     /// The first voxels of the chunks, without their pads.
     chunks: Vec<Vec3>,
 ) -> Result<Json> {
-    let recipe: Recipe = serde_json::from_str(&recipe).map_err(apply::Error::Recipe)?;
-    let mut computation = Computation::open(&recipe)?;
+    static OPENED: Recent<(Arc<Recipe>, Computation)> = Recent::new();
+    let (recipe, mut computation) = OPENED.get(context, &recipe, || {
+        let recipe: Recipe = serde_json::from_str(&recipe)?;
+        let computation = Computation::open(&recipe)?;
+        Ok::<_, apply::Error>((Arc::new(recipe), computation))
+    })?;
     let store = match recipe.target.as_ref().and_then(|target| Some((target, target.temporaries.as_ref()?))) {
         Some((target, temporaries)) => Some(Store::open(target, temporaries, context)?),
         None => None,
@@ -70,9 +76,10 @@ pub fn process_chunks(
     }
 }
 
-fn write(layer: &crate::layer::Layer, recipe: &Recipe, chunk: Bounds, array: &Array) -> Result<()> {
+fn write(layer: &Layer, recipe: &Recipe, chunk: Bounds, array: &Array) -> Result<()> {
     let written = layer.write_processed(recipe.resolution, chunk.start, array);
-    let failed = |source| apply::Error::Layer { what: "writing".into(), bounds: chunk, source };
+    let failed =
+        |source| apply::Error::Layer { what: "writing".into(), bounds: chunk, source: Box::new(source) };
     Ok(written.map_err(failed)?)
 }
 
@@ -95,7 +102,14 @@ pub fn reduce_chunks(
     /// The larger chunk.
     chunk: Option<ChunkName>,
 ) -> Result<()> {
-    let reduction: Reduction = serde_json::from_str(&reduction).map_err(apply::Error::Recipe)?;
+    static OPENED: Recent<(Arc<Reduction>, Layer)> = Recent::new();
+    let (reduction, layer) = OPENED.get(context, &reduction, || {
+        let reduction: Reduction = serde_json::from_str(&reduction)?;
+        let opened = reduction.target.layer.open();
+        let layer =
+            opened.map_err(|source| apply::Error::Open { what: "dst".into(), source: Box::new(source) })?;
+        Ok::<_, apply::Error>((Arc::new(reduction), layer))
+    })?;
     let target = &reduction.target;
     let Some(temporaries) = &target.temporaries else {
         return Err(Error::permanent("this reduction has no intermediate results"));
@@ -105,8 +119,8 @@ pub fn reduce_chunks(
         (Some(bounds), None) => {
             let tiles = Tiles::new(reduction.region, &reduction.levels[0], reduction.gap)
                 .map_err(apply::Error::Geometry)?;
-            let layer = target.layer.open()?;
-            let failed = |source| apply::Error::Layer { what: "writing".into(), bounds, source };
+            let failed =
+                |source| apply::Error::Layer { what: "writing".into(), bounds, source: Box::new(source) };
             if reduction.gap == Vec3::ZERO {
                 let array = together(&store, &reduction, 0, tiles, bounds)?;
                 layer.write_processed(reduction.resolution, bounds.start, &array).map_err(failed)?;
