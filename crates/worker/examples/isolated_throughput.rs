@@ -35,7 +35,8 @@ fn main() -> Result<(), Failed> {
         writeln!(std::io::stdout(), "{rate:>8.0} tasks/s  {what}")?;
         Ok::<_, Failed>(())
     };
-    let command = |number| task("command", &json!({"argv": ["true"], "env": {"NUMBER": number.to_string()}}));
+    let command =
+        |number: u32| task("command", &json!({"argv": ["true"], "env": {"NUMBER": number.to_string()}}));
     let echo = |number| task("echo", &json!({"value": number}));
     let isolated = |number| Ok(Task { isolation: Isolation::Process, ..echo(number)? });
     // Before there is a program that could be its guard.

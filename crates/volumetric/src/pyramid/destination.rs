@@ -1,7 +1,5 @@
 //! The layer that a pyramid is written to.
 
-use serde_json::Value as Json;
-
 use crate::geometry::{Bounds, Region, RegionSpec, Resolution, Vec3};
 use crate::layer::{Description, LayerSpec, PrecomputedSpec, ZarrSpec};
 use crate::pyramid::Error;
@@ -85,7 +83,7 @@ pub(crate) fn layer(
             spec.chunk_size = Some(chunk(pyramid));
             spec.shard_size = pyramid.shard_size;
             spec.zarr_format = pyramid.zarr_format;
-            spec.codec = pyramid.codec.clone().map(Json::from);
+            spec.codec = pyramid.codec.clone();
             Ok(LayerSpec::Zarr(Box::new(spec)))
         }
     }
