@@ -36,8 +36,9 @@ impl FlowSchema for SubchunkableApply {
     async fn expand(self, flow: Flow) -> Result<Json> {
         let prepared = Prepared::new(&self, When::Running)?;
         let work = Work::new(&self, &prepared)?;
+        let plan = Plan::of(&prepared, &self);
+        flow.estimate(plan.estimate());
         if self.verbose {
-            let plan = Plan::of(&prepared, &self);
             tracing::info!(plan = %serde_json::to_string(&plan)?, "subchunkable apply");
         }
         if let Some(destination) = &prepared.destination {

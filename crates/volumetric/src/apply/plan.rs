@@ -1,5 +1,6 @@
 //! What a flow over a volume will do, by arithmetic: how many chunks and tasks, how many bytes.
 
+use otaman::Estimate;
 use serde::Serialize;
 
 use crate::apply::flow;
@@ -66,6 +67,19 @@ impl SubchunkableApply {
 }
 
 impl Plan {
+    /// As flows say it to `coordinator plan`, which counts tasks itself.
+    pub(crate) fn estimate(&self) -> Estimate {
+        let level = |(number, level): (usize, &PlannedLevel)| {
+            format!("level {number}: {} chunks of {}", level.chunks, level.chunk_size)
+        };
+        Estimate {
+            read_bytes: self.bytes_read,
+            written_bytes: self.bytes_written,
+            temporary_bytes: self.temporary_bytes,
+            remarks: self.levels.iter().enumerate().map(level).collect(),
+        }
+    }
+
     pub(crate) fn of(prepared: &Prepared, parameters: &SubchunkableApply) -> Self {
         let all = Chunks::of(prepared);
         let level = |(index, level): (usize, &crate::apply::recipe::Level)| PlannedLevel {
