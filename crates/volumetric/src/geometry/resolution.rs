@@ -45,6 +45,12 @@ impl Resolution {
         self.0
     }
 
+    /// How much space a voxel takes, in cubic nanometres, rounded to the nearest float; in whole femtometres it would not
+    /// fit any number.
+    pub fn voxel_volume(self) -> f64 {
+        self.nanometres().iter().product()
+    }
+
     /// In nanometres, rounded to the nearest float.
     pub fn nanometres(self) -> [f64; 3] {
         self.0.map(to_nanometres)

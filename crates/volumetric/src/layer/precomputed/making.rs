@@ -397,11 +397,9 @@ fn merge(earlier: Vec<Json>, later: Vec<Json>) -> Vec<Json> {
             None => all.push(scale),
         }
     }
-    let size = |scale: &Json| {
-        let resolution = scale.as_object().and_then(resolution);
-        resolution.map(|resolution| resolution.femtometres().map(i128::from).iter().product::<i128>())
-    };
-    all.sort_by_key(size);
+    // Scales without a resolution come first, where the check of the whole meets them.
+    let size = |scale: &Json| scale.as_object().and_then(resolution).map_or(0.0, Resolution::voxel_volume);
+    all.sort_by(|one, other| size(one).total_cmp(&size(other)));
     all
 }
 

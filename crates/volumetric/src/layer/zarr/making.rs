@@ -279,7 +279,7 @@ fn image(
             format!("it has {} scales and shall have {}", old_scales.len(), kept.len()),
         ));
     }
-    kept.sort_by_key(|scale| scale.resolution.femtometres().map(i128::from).iter().product::<i128>());
+    kept.sort_by(|one, other| one.resolution.voxel_volume().total_cmp(&other.resolution.voxel_volume()));
     let image = Image { axes: axes.clone(), scales: kept };
     for (path, node) in old_arrays {
         if arrays.iter().all(|(other, _)| other != path) {
