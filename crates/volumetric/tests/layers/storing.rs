@@ -27,8 +27,10 @@ fn check(storage: &Storage) {
     assert_eq!(storage.size("a/b").unwrap(), Some(10));
     assert_eq!(storage.get_range("a/b", 2..5).unwrap().unwrap(), "234");
     assert_eq!(storage.get_range("a/b", 8..50).unwrap().unwrap(), "89");
+    assert_eq!(storage.get_range("a/b", 8..u64::MAX).unwrap().unwrap(), "89");
     assert_eq!(storage.get_range("a/b", 4..4).unwrap().unwrap(), "");
     assert_eq!(storage.get_end("a/b", 3).unwrap().unwrap(), "789");
+    assert_eq!(storage.get_end("a/b", 30).unwrap().unwrap(), "0123456789");
     assert_eq!(storage.list("").unwrap(), ["a/b", "a/c/d", "ab"]);
     assert_eq!(storage.list("a").unwrap(), ["b", "c/d"]);
 

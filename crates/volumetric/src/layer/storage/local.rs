@@ -15,21 +15,21 @@ pub(super) fn get(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// A part, cut off where the file ends.
 pub(super) fn get_range(path: &Path, range: Range<u64>) -> io::Result<Option<Vec<u8>>> {
-    let Some(mut file) = found(File::open(path))? else { return Ok(None) };
-    file.seek(SeekFrom::Start(range.start))?;
-    read_up_to(file, range.end.saturating_sub(range.start)).map(Some)
+    let Some(file) = found(File::open(path))? else { return Ok(None) };
+    let stop = range.end.min(file.metadata()?.len());
+    read(file, range.start, stop.saturating_sub(range.start)).map(Some)
 }
 
 /// The last bytes.
 pub(super) fn get_end(path: &Path, length: u64) -> io::Result<Option<Vec<u8>>> {
-    let Some(mut file) = found(File::open(path))? else { return Ok(None) };
+    let Some(file) = found(File::open(path))? else { return Ok(None) };
     let size = file.metadata()?.len();
-    file.seek(SeekFrom::Start(size.saturating_sub(length)))?;
-    read_up_to(file, length).map(Some)
+    read(file, size.saturating_sub(length), length.min(size)).map(Some)
 }
 
-fn read_up_to(file: File, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default().min(1 << 30));
+fn read(mut file: File, start: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    file.seek(SeekFrom::Start(start))?;
     file.take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
@@ -40,10 +40,10 @@ pub(super) fn size(path: &Path) -> io::Result<Option<u64>> {
 
 /// Whoever reads meanwhile sees the old file or the new one.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let unfinished = Unfinished::write(path, bytes)?;
+    let mut unfinished = Unfinished::write(path, bytes)?;
     fs::rename(&unfinished.0, path)?;
     // It has another name now.
-    std::mem::forget(unfinished);
+    unfinished.0.clear();
     Ok(())
 }
 
@@ -136,6 +136,9 @@ impl Unfinished {
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
+        if self.0.as_os_str().is_empty() {
+            return;
+        }
         // What is left over costs room and nothing else: nobody reads or lists it.
         fs::remove_file(&self.0).ok();
     }

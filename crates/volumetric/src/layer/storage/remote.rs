@@ -82,7 +82,11 @@ impl Objects {
         if range.is_empty() {
             return Ok(self.size(key)?.map(|_| Bytes::new()));
         }
-        match self.fetch(key, Some(GetRange::Bounded(range.clone()))) {
+        let wanted = match range.end {
+            u64::MAX => GetRange::Offset(range.start),
+            _ => GetRange::Bounded(range.clone()),
+        };
+        match self.fetch(key, Some(wanted)) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {
                 let cut = |got: Got| {
                     let length = got.bytes.len();
@@ -165,7 +169,7 @@ impl Objects {
             std::pin::pin!(failed).next().await.map_or(Ok(()), |result| result.map(drop))
         })?
         .map_err(convert)?;
-        self.delete(key)
+        if key.is_empty() { Ok(()) } else { self.delete(key) }
     }
 
     pub(super) fn list(&self, key: &str) -> io::Result<Vec<String>> {

@@ -38,7 +38,8 @@ pub(crate) struct Object {
 impl Storage {
     /// The place at a local path or a URL: `file://`, `s3://`, `gs://`, `az://`, `http://`, `https://`, and
     /// `memory://` for tests. Nothing is read or sent. Credentials come from the environment variables that each
-    /// provider's own tools use.
+    /// provider's own tools use; for public buckets set `AWS_SKIP_SIGNATURE`, `GOOGLE_SKIP_SIGNATURE` or
+    /// `AZURE_SKIP_SIGNATURE` to `true`, for other servers that speak as S3 does `AWS_ENDPOINT`.
     ///
     /// # Errors
     /// If there can be no such place, or the environment does not say what is needed.
