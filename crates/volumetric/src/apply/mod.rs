@@ -7,6 +7,7 @@ mod chunked;
 mod compute;
 mod conflict;
 mod error;
+mod fit;
 mod flow;
 mod interpolate;
 mod parameters;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use crate::apply::argument::Argument;
 use crate::apply::checks;
 use crate::apply::conflict;
+use crate::apply::fit;
 use crate::apply::parameters::SubchunkableApply;
 use crate::apply::recipe::Level;
 use crate::apply::refusal::{Refusal, Refusals};
 use crate::blending::BlendMode;
 use crate::function::{Input, Operation, OperationSpec, Output};
-use crate::geometry::{Bounds, Region, Resolution, Vec3, snap};
+use crate::geometry::{Bounds, Region, Resolution, Vec3};
 use crate::layer::{Description, LayerSpec, Scale};
 
 /// Parameters that were found sound, and what follows of them.
@@ -86,13 +87,13 @@ impl Prepared {
         let region = region(parameters, destination.as_ref(), &mut refusals);
         let (Some(levels), Some(region)) = (levels, region) else { return Err(refusals) };
         if let Some(destination) = &destination {
-            weights(parameters, &levels, destination, &mut refusals);
+            weights(&levels, destination, &mut refusals);
         }
         // What follows would only repeat in other words what is wrong already.
         if !refusals.is_empty() {
             return Err(refusals);
         }
-        let fitted = fit(parameters, levels, region, destination.as_ref(), &mut refusals);
+        let fitted = fit::fit(parameters, levels, region, destination.as_ref(), &mut refusals);
         let (Some((levels, region)), Some((operation_spec, built)), Some(sources)) =
             (fitted, operation, sources)
         else {
@@ -372,7 +373,7 @@ fn region(
     Some(region)
 }
 
-fn weights(p: &SubchunkableApply, levels: &[Level], destination: &Destination, refusals: &mut Refusals) {
+fn weights(levels: &[Level], destination: &Destination, refusals: &mut Refusals) {
     let data_type = destination.description.data_type;
     if crate::apply::blend::is_exact(data_type) {
         return;
@@ -380,124 +381,7 @@ fn weights(p: &SubchunkableApply, levels: &[Level], destination: &Destination, r
     let weighted = levels.iter().find(|level| level.mode.is_weighted() && level.blend != Vec3::ZERO);
     if let Some(level) = weighted {
         let pointer = "/processing_blend_modes";
-        let _ = p;
         refusals.add(pointer, Refusal::WideIntegers { mode: level.mode, data_type });
-    }
-}
-
-/// Sizes and the box, rounded and grown to each other in Mazepa's order.
-fn fit(
-    p: &SubchunkableApply,
-    mut levels: Vec<Level>,
-    mut region: Region,
-    destination: Option<&Destination>,
-    refusals: &mut Refusals,
-) -> Option<(Vec<Level>, Bounds)> {
-    if p.auto_divisibility {
-        round(&mut levels);
-        if let Some(index) = levels.iter().position(|level| level.size.0.iter().any(|length| *length <= 0)) {
-            let refusal = Refusal::Range {
-                parameter: "a chunk size after auto_divisibility",
-                value: levels[index].size,
-                wanted: "1 or more",
-            };
-            refusals.add(format!("/processing_chunk_sizes/{index}"), refusal);
-            return None;
-        }
-    }
-    if p.expand_bbox_resolution {
-        region = snap::expanded_to(region, p.dst_resolution);
-    }
-    let Ok(mut bounds) = region.bounds(p.dst_resolution) else {
-        let wanted_by = match (p.expand_bbox_processing, p.shrink_processing_chunk) {
-            (true, _) => ", as expand_bbox_processing wants it",
-            (_, true) => ", as shrink_processing_chunk wants it",
-            (false, false) => "",
-        };
-        let pointer = if p.bbox.is_some() { "/bbox" } else { "/start_coord" };
-        refusals.add(pointer, Refusal::NotWhole { region, resolution: p.dst_resolution, wanted_by });
-        return None;
-    };
-    if let (true, Some(destination)) = (p.expand_bbox_backend, destination) {
-        bounds = snap::expanded(bounds, destination.scale.chunk, destination.scale.offset);
-    }
-    if p.shrink_processing_chunk {
-        let mut most = bounds.size();
-        for level in &mut levels {
-            level.size = level.size.min(most);
-            most = level.size;
-        }
-    } else if p.expand_bbox_processing {
-        bounds = snap::expanded_to_chunks(bounds, levels[0].size, p.processing_gap);
-    }
-    for (index, level) in levels.iter().enumerate() {
-        let wide = !(level.blend * 2).all(level.size, |pads, size| pads <= size);
-        refusals.add_if(wide, "/processing_blend_pads", || Refusal::WidePad {
-            pad: level.blend,
-            level: index + 1,
-            size: level.size,
-        });
-    }
-    divisible(p, &levels, bounds, refusals);
-    if let Some(destination) = destination
-        && !bounds.intersects(&destination.scale.bounds)
-    {
-        let (resolution, available) = (p.dst_resolution, destination.scale.bounds);
-        let pointer = if p.bbox.is_some() { "/bbox" } else { "/start_coord" };
-        refusals.add(pointer, Refusal::Elsewhere { bounds, resolution, available });
-    }
-    refusals.is_empty().then_some((levels, bounds))
-}
-
-/// Rounds the sizes of upper levels down until those below divide them.
-pub(crate) fn round(levels: &mut [Level]) {
-    for below in (1..levels.len()).rev() {
-        let size = levels[below].size;
-        let above = &mut levels[below - 1];
-        let pads = (above.crop + above.blend) * 2;
-        above.size = (above.size + pads).zip(size, |region, size| region / size.max(1) * size) - pads;
-    }
-}
-
-fn divisible(p: &SubchunkableApply, levels: &[Level], bounds: Bounds, refusals: &mut Refusals) {
-    for (index, level) in levels.iter().enumerate() {
-        let (above, crop, blend, gap) = match index {
-            0 => (bounds.size(), Vec3::ZERO, Vec3::ZERO, p.processing_gap),
-            _ => (levels[index - 1].size, levels[index - 1].crop, levels[index - 1].blend, Vec3::ZERO),
-        };
-        for axis in 0..3 {
-            let region = above[axis] + 2 * crop[axis] + 2 * blend[axis];
-            let (filled, step) = (region + gap[axis], level.size[axis] + gap[axis]);
-            if filled % step == 0 {
-                continue;
-            }
-            #[expect(clippy::cast_precision_loss, reason = "for people")]
-            let count = filled as f64 / step as f64;
-            #[expect(clippy::cast_possible_truncation, reason = "is small")]
-            let whole = (count.round() as i64).max(1);
-            let fits = filled % whole == 0 && filled / whole > gap[axis];
-            let advice = match (fits, index) {
-                (true, _) => format!("a size of {} would do", filled / whole - gap[axis]),
-                (false, 0) => "set expand_bbox_processing to true, or choose another box or size".into(),
-                (false, _) => {
-                    "no size near it would do; set auto_divisibility to true, or choose other sizes".into()
-                }
-            };
-            refusals.add(
-                format!("/processing_chunk_sizes/{index}"),
-                Refusal::Divisibility {
-                    level: index + 1,
-                    axis: ['x', 'y', 'z'][axis],
-                    above: above[axis],
-                    crop: crop[axis],
-                    blend: blend[axis],
-                    gap: gap[axis],
-                    size: level.size[axis],
-                    count,
-                    advice,
-                },
-            );
-        }
     }
 }
 

@@ -91,7 +91,7 @@ impl AxisCase {
             let blend = if flat || plain || with_gap && level == 0 { 0 } else { dice.roll(0..=2) };
             let size = match axis.sizes.first() {
                 _ if flat => 1,
-                None => dice.roll((2 * blend).max(1)..=(2 * blend).max(1) + 4),
+                None => dice.roll((2 * blend).max(2)..=(2 * blend).max(2) + 4),
                 Some(below) => {
                     let least = (2 * blend).max(1) + 2 * crop + 2 * blend;
                     let count = (least + below - 1) / below;
@@ -172,7 +172,7 @@ impl Case {
             target["write_procs"] = json!([{"@type": "lambda", "lambda_str": "lambda data: data + 1"}]);
         }
         let source = self.bounds(|axis| axis.span(axis.source));
-        let source = lab.layer("source", self.data_type, self.channels, source, Vec3::splat(4));
+        let source = lab.layer("source", self.data_type, self.channels, source, Vec3::splat(64));
         let mut spec = json!({
             "@type": "build_subchunkable_apply_flow", "dst": target, "dst_resolution": [1, 1, 1],
             "processing_chunk_sizes": self.levels(|axis| &axis.sizes),
