@@ -218,7 +218,8 @@ impl FlowSchema for Pyramid {
     async fn expand(self, flow: Flow) -> Result<Built, Failure> {
         let plan = self.plan()?;
         flow.estimate(plan.estimate());
-        flow.run(crate::apply::CreateLayer { layer: plan.dst.clone() }).await?;
+        flow.task(crate::apply::CreateLayer { layer: plan.dst.clone() }).await?;
+        flow.wait().await;
         for stage in &plan.stages {
             let boxes = stage.boxes()?;
             flow.expect(Downsample::descriptor().name.parse()?, boxes.len());

@@ -5,6 +5,7 @@ mod exact;
 mod expansion;
 mod lab;
 mod mazepa_spec;
+mod pyramids;
 mod recorded;
 mod refused;
 mod repeated;

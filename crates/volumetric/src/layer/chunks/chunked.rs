@@ -46,8 +46,8 @@ pub(crate) struct Unusable {
 impl Chunked {
     /// Of its scales, in any order. What was never written is 0, and chunks of nothing else are written.
     pub(crate) fn new(path: String, data_type: DataType, channels: usize, mut levels: Vec<Level>) -> Self {
-        let volume = |level: &Level| level.resolution.femtometres().map(i128::from).iter().product::<i128>();
-        levels.sort_by_key(volume);
+        levels
+            .sort_by(|one, other| one.resolution.voxel_volume().total_cmp(&other.resolution.voxel_volume()));
         Self {
             path,
             data_type,
