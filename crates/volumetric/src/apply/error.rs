@@ -72,7 +72,7 @@ pub enum Error {
     },
     /// An intermediate result that should be there is not. Nothing is made up for it.
     #[error(
-        "the intermediate result {path} is missing; it was deleted, or its directory is not shared by all workers"
+        "the intermediate result {path} is missing; it was deleted, or its directory is not shared by all workers; what has made it will not run again in this execution, so start a new one"
     )]
     Missing {
         /// Where it should be.

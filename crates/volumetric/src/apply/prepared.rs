@@ -12,6 +12,7 @@ use crate::apply::refusal::{Refusal, Refusals};
 use crate::blending::BlendMode;
 use crate::function::{Input, Operation, OperationSpec, Output};
 use crate::geometry::{Bounds, Region, Resolution, Vec3};
+use crate::layer::storage::is_same_place;
 use crate::layer::{Description, LayerSpec, Scale};
 
 /// Parameters that were found sound, and what follows of them.
@@ -157,7 +158,10 @@ impl Prepared {
     fn in_place(&self) -> Option<String> {
         let destination = self.destination.as_ref()?;
         let input = self.operation.input_resolution(self.resolution).ok()?;
-        let same = self.sources.iter().find(|(_, source)| source.path == destination.description.path)?;
+        let same = self
+            .sources
+            .iter()
+            .find(|(_, source)| is_same_place(&source.path, &destination.description.path))?;
         (input == self.resolution).then(|| same.0.clone())
     }
 

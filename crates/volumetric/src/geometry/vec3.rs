@@ -4,14 +4,28 @@ use std::fmt;
 use std::ops::{Add, Index, IndexMut, Mul, Neg, Sub};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Three whole numbers, along x, y and z: a place in voxels, a size, a step.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Vec3(pub [i64; 3]);
+
+/// Most voxels along an axis that a spec or a file may speak of; sums and differences of such numbers are exact.
+const MOST: i64 = 1 << 48;
+
+impl<'de> Deserialize<'de> for Vec3 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let numbers = <[i64; 3]>::deserialize(deserializer)?;
+        match numbers.iter().find(|number| number.unsigned_abs() > MOST.unsigned_abs()) {
+            Some(number) => Err(D::Error::custom(format!(
+                "{number} voxels are beyond all measure; at most {MOST} can be counted"
+            ))),
+            None => Ok(Self(numbers)),
+        }
+    }
+}
 
 /// Names of the axes, by index.
 pub(crate) const AXES: [char; 3] = ['x', 'y', 'z'];
@@ -61,9 +75,9 @@ impl Vec3 {
         (0..3).all(|axis| holds(self[axis], other[axis]))
     }
 
-    /// The product of the three.
+    /// The product of the three, as far as numbers go.
     pub fn volume(self) -> i64 {
-        self.0.iter().product()
+        self.0.iter().fold(1, |product, number| product.saturating_mul(*number))
     }
 }
 
@@ -83,35 +97,35 @@ impl IndexMut<usize> for Vec3 {
 impl Add for Vec3 {
     type Output = Self;
     fn add(self, other: Self) -> Self {
-        self.zip(other, |a, b| a + b)
+        self.zip(other, i64::saturating_add)
     }
 }
 
 impl Sub for Vec3 {
     type Output = Self;
     fn sub(self, other: Self) -> Self {
-        self.zip(other, |a, b| a - b)
+        self.zip(other, i64::saturating_sub)
     }
 }
 
 impl Mul for Vec3 {
     type Output = Self;
     fn mul(self, other: Self) -> Self {
-        self.zip(other, |a, b| a * b)
+        self.zip(other, i64::saturating_mul)
     }
 }
 
 impl Mul<i64> for Vec3 {
     type Output = Self;
     fn mul(self, factor: i64) -> Self {
-        self.map(|number| number * factor)
+        self.map(|number| number.saturating_mul(factor))
     }
 }
 
 impl Neg for Vec3 {
     type Output = Self;
     fn neg(self) -> Self {
-        self.map(|number| -number)
+        self.map(i64::saturating_neg)
     }
 }
 

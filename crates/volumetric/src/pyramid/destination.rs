@@ -1,7 +1,8 @@
 //! The layer that a pyramid is written to.
 
-use crate::geometry::{Bounds, Region, RegionSpec, Resolution, Vec3};
-use crate::layer::{Description, LayerSpec, PrecomputedSpec, ZarrSpec};
+use crate::geometry::{Region, RegionSpec, Vec3};
+use crate::layer::storage::is_same_place;
+use crate::layer::{Description, LayerSpec, PrecomputedSpec, Scale, ZarrSpec};
 use crate::pyramid::Error;
 use crate::pyramid::flow::{Format, Pyramid};
 use crate::pyramid::steps::Step;
@@ -9,9 +10,9 @@ use crate::pyramid::steps::Step;
 /// Storage chunks, unless said: small enough for those who look, large enough for those who store.
 const CHUNK: Vec3 = Vec3::splat(64);
 
-/// The size of storage chunks of a pyramid.
-pub(crate) fn chunk(pyramid: &Pyramid) -> Vec3 {
-    pyramid.chunk_size.unwrap_or(CHUNK)
+/// The size of storage chunks of a pyramid. Scales that are added to a volume have those that it has.
+pub(crate) fn chunk(pyramid: &Pyramid, first: &Scale) -> Vec3 {
+    pyramid.chunk_size.unwrap_or(if is_in_place(pyramid) { first.chunk } else { CHUNK })
 }
 
 /// Whether the scales are added to the source itself.
@@ -20,8 +21,7 @@ pub(crate) fn is_in_place(pyramid: &Pyramid) -> bool {
         LayerSpec::Precomputed(spec) => &spec.path,
         LayerSpec::Zarr(spec) => &spec.path,
     };
-    let plain = |path: &str| path.trim_start_matches("precomputed://").trim_end_matches('/').to_owned();
-    plain(path) == plain(&pyramid.path)
+    is_same_place(path, &pyramid.path)
 }
 
 /// The format to write: as said, else by the path, else that of the source.
@@ -38,13 +38,12 @@ pub(crate) fn format(pyramid: &Pyramid) -> Format {
 pub(crate) fn layer(
     pyramid: &Pyramid,
     source: &Description,
-    first: Resolution,
-    bounds: Bounds,
+    first: &Scale,
     steps: &[Step],
 ) -> Result<LayerSpec, Error> {
     let format = format(pyramid);
     let coarser = steps.iter().map(|step| step.resolution);
-    let region = Some(RegionSpec(Region::of(bounds, first)));
+    let region = Some(RegionSpec(Region::of(first.bounds, first.resolution)));
     let foreign = |parameter, is_given: bool, format| {
         if is_given { Err(Error::OtherFormat { parameter, format }) } else { Ok(()) }
     };
@@ -54,7 +53,7 @@ pub(crate) fn layer(
             foreign("zarr_format", pyramid.zarr_format.is_some(), "zarr")?;
             foreign("codec", pyramid.codec.is_some(), "zarr")?;
             let mut spec = PrecomputedSpec { path: pyramid.path.clone(), ..PrecomputedSpec::default() };
-            spec.info_scales = Some(std::iter::once(first).chain(coarser).collect());
+            spec.info_scales = Some(std::iter::once(first.resolution).chain(coarser).collect());
             spec.info_bbox = region;
             if is_in_place(pyramid) {
                 spec.info_reference_path = Some(pyramid.path.clone());
@@ -66,7 +65,7 @@ pub(crate) fn layer(
                 spec.info_data_type = Some(source.data_type);
                 spec.info_num_channels = u64::try_from(source.channels).ok();
                 spec.info_encoding = Some("raw".into());
-                spec.info_chunk_size = Some(chunk(pyramid));
+                spec.info_chunk_size = Some(chunk(pyramid, first));
             }
             Ok(LayerSpec::Precomputed(Box::new(spec)))
         }
@@ -75,12 +74,12 @@ pub(crate) fn layer(
         }
         Format::Zarr => {
             let mut spec = ZarrSpec { path: pyramid.path.clone(), ..ZarrSpec::default() };
-            spec.resolution = Some(first);
+            spec.resolution = Some(first.resolution);
             spec.scales = coarser.collect();
             spec.bbox = region;
             spec.data_type = Some(source.data_type);
             spec.num_channels = u64::try_from(source.channels).ok();
-            spec.chunk_size = Some(chunk(pyramid));
+            spec.chunk_size = Some(chunk(pyramid, first));
             spec.shard_size = pyramid.shard_size;
             spec.zarr_format = pyramid.zarr_format;
             spec.codec = pyramid.codec.clone();

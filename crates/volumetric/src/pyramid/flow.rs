@@ -142,7 +142,7 @@ impl Pyramid {
             }
             None => source.scales.first().ok_or_else(|| Error::NoScales(source.path.clone())),
         }?;
-        let chunk = destination::chunk(self);
+        let chunk = destination::chunk(self, first);
         let height = match (self.factors.as_slice(), self.levels) {
             ([], None) => Height::UntilOneChunk(chunk),
             ([], Some(levels)) => Height::Levels(levels),
@@ -150,7 +150,7 @@ impl Pyramid {
             (factors, Some(levels)) => return Err(Error::Both { factors: factors.len(), levels }),
         };
         let steps = steps(first.resolution, first.bounds, height)?;
-        let dst = destination::layer(self, &source, first.resolution, first.bounds, &steps)?;
+        let dst = destination::layer(self, &source, first, &steps)?;
         let target = dst.describe()?;
         // Workers have directories of their own.
         let (src, dst) = (self.src.absolute()?, dst.absolute()?);
@@ -266,10 +266,11 @@ impl Pyramid {
 impl Plan {
     fn estimate(&self) -> Estimate {
         let mut estimate = Estimate::default();
-        let bytes = |voxels: i64| u64::try_from(voxels).unwrap_or_default() * self.voxel_bytes;
+        let bytes = |voxels: i64| u64::try_from(voxels).unwrap_or_default().saturating_mul(self.voxel_bytes);
         for Stage { factor, to, .. } in &self.stages {
-            estimate.written_bytes += bytes(to.bounds.volume());
-            estimate.read_bytes += bytes(to.bounds.volume() * factor.volume());
+            estimate.written_bytes = estimate.written_bytes.saturating_add(bytes(to.bounds.volume()));
+            estimate.read_bytes =
+                estimate.read_bytes.saturating_add(bytes(to.bounds.volume().saturating_mul(factor.volume())));
             estimate.remarks.push(format!("scale of {}: {} voxels", to.resolution, to.bounds.size()));
         }
         estimate

@@ -4,6 +4,7 @@ use serde_json::{Value as Json, json};
 use volumetric::array::{Array, DataType, Shape};
 use volumetric::geometry::{Bounds, Vec3};
 use volumetric::layer::Layer;
+use volumetric::layer::storage::Storage;
 use volumetric::picture::{Axis, Shading};
 use volumetric::view::{View, layer_at};
 
@@ -121,8 +122,16 @@ fn scales_are_added_to_a_volume_that_is_there() {
     let first = fill(&source, value);
     expect_run(&pyramid(&lab, &source, json!({"format": "precomputed", "levels": 0})));
     let alone = json!({"@type": "build_cv_layer", "path": lab.path("pyramid")});
+    // What others have put into the metadata stays there.
+    let storage = Storage::open(&lab.path("pyramid")).unwrap();
+    let mut info: Json = serde_json::from_slice(&storage.get("info").unwrap().unwrap()).unwrap();
+    info["@type"] = "neuroglancer_multiscale_volume".into();
+    info["mesh"] = "mesh".into();
+    storage.put("info", info.to_string().as_bytes()).unwrap();
     let added = expect_run(&pyramid(&lab, &alone, json!({"levels": 2})));
     assert_is_pyramid(&lab.path("pyramid"), 3, &first, mean);
+    let info: Json = serde_json::from_slice(&storage.get("info").unwrap().unwrap()).unwrap();
+    assert_eq!((&info["@type"], &info["mesh"]), (&json!("neuroglancer_multiscale_volume"), &json!("mesh")));
     // The layer, and a task or more for each of two scales; nothing is copied.
     let downsampled = count(&added, "volumetric.downsample");
     assert_eq!(downsampled, 2);

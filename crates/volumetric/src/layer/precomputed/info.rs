@@ -36,6 +36,9 @@ pub(super) struct ScaleInfo {
     pub(super) compressed_segmentation_block_size: Option<Vec3>,
 }
 
+/// Most values of a voxel; memory is asked for by it.
+const MAX_CHANNELS: u64 = 1 << 16;
+
 impl Info {
     /// What an `info` says; `place` is where it is, or will be.
     pub(super) fn understand(json: &Map<String, Json>, place: &str) -> Result<Self, Error> {
@@ -49,6 +52,12 @@ impl Info {
             .map_err(|error| refuse(format!("{}: {}", error.path(), error.inner())))?;
         if info.num_channels == 0 {
             return Err(refuse("num_channels is 0".into()));
+        }
+        if info.num_channels > MAX_CHANNELS {
+            return Err(refuse(format!(
+                "num_channels is {}; more than {MAX_CHANNELS} are a mistake",
+                info.num_channels
+            )));
         }
         if info.scales.is_empty() {
             return Err(refuse("it has no scales".into()));

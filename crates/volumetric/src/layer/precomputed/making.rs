@@ -342,6 +342,10 @@ fn reconcile(
             }
         }
         made.insert("scales".into(), Json::Array(merge(scales(existing), scales(&made))));
+        // What others have put there, such as "@type" or the place of meshes, stays.
+        for (name, value) in existing {
+            made.entry(name.clone()).or_insert_with(|| value.clone());
+        }
     }
     let cure = "give the same parameters, another path, or on_info_exists \"overwrite\"";
     match on_exists {

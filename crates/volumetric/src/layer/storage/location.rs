@@ -1,6 +1,6 @@
 //! Paths and URLs of layers, and what of them may be shown.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::layer::storage::error::Error;
 
@@ -113,6 +113,43 @@ pub(crate) fn absolute(text: &str) -> Result<String, Error> {
     }
 }
 
+/// Whether two texts name one place, however they are written: with `..`, a slash at the end, through symbolic links.
+pub(crate) fn is_same_place(one: &str, other: &str) -> bool {
+    canonical(one) == canonical(other)
+}
+
+fn canonical(text: &str) -> String {
+    let place = match text.split_once("://") {
+        Some(("precomputed" | "zarr" | "zarr2" | "zarr3", place)) => place,
+        _ => text,
+    };
+    match Location::parse(place) {
+        Ok(Location::Remote { base, path, .. }) => format!("{base}/{path}"),
+        Ok(Location::Local(path)) => followed(&path).to_string_lossy().into_owned(),
+        Err(_) => place.to_owned(),
+    }
+}
+
+/// A path with all links followed, as far as it exists.
+fn followed(path: &Path) -> PathBuf {
+    let mut followed = PathBuf::new();
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for component in absolute.components() {
+        match component {
+            Component::ParentDir => {
+                followed.pop();
+            }
+            Component::CurDir => {}
+            other => followed.push(other),
+        }
+        // Links are followed one by one, so that `..` leads to where they lead.
+        if let Ok(there) = followed.canonicalize() {
+            followed = there;
+        }
+    }
+    followed
+}
+
 /// A URL, or text with URLs in it, without user names, passwords and signatures.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -142,6 +179,26 @@ pub(super) fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_is_the_same_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::create_dir_all(path("there/deep")).unwrap();
+        std::os::unix::fs::symlink(path("there"), path("link")).unwrap();
+        let file = format!("file://{}", path("there"));
+        let precomputed = format!("precomputed://{file}");
+        for other in
+            [&path("there/"), &path("./there"), &path("there/deep/.."), &path("link"), &file, &precomputed]
+        {
+            assert!(is_same_place(&path("there"), other), "{other}");
+        }
+        // What is not there yet, below what is.
+        assert!(is_same_place(&path("there/new/"), &path("link/other/../new")));
+        assert!(!is_same_place(&path("there"), &path("there/deep")));
+        assert!(is_same_place("s3://bucket/key/", "precomputed://s3://bucket/key"));
+        assert!(!is_same_place("s3://bucket/key", "s3://other/key"));
+    }
 
     #[test]
     fn paths_and_urls_are_told_apart() {
