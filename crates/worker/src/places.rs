@@ -28,11 +28,13 @@ struct State {
     lent: usize,
 }
 
-/// Where one of those stands who take places in turn.
+/// Where one of those stands who take places in turn. Dropped, it gives back the place that it has, so that
+/// nobody waits for one who has ended.
 #[derive(Debug)]
 pub(crate) struct Turn<'a> {
     places: &'a Places,
     seen: watch::Receiver<State>,
+    has_place: bool,
 }
 
 /// A place that is lent; taken back when dropped.
@@ -52,7 +54,7 @@ impl Places {
 
     /// For one who takes places in turn.
     pub(crate) fn turn(&self) -> Turn<'_> {
-        Turn { places: self, seen: self.state.subscribe() }
+        Turn { places: self, seen: self.state.subscribe(), has_place: false }
     }
 
     /// Waits for something with the caller's place lent to others, if it takes long. Dropped, it takes
@@ -101,6 +103,7 @@ impl Turn<'_> {
                 is_free
             });
             if is_taken {
+                self.has_place = true;
                 return;
             }
             // The other end is ours, so it does not close.
@@ -111,7 +114,7 @@ impl Turn<'_> {
     /// Gives the place back if more run than there are places; whether it did. Costs next to nothing
     /// while nothing changes.
     pub(crate) fn gives_back(&mut self) -> bool {
-        self.seen.has_changed().unwrap_or_default()
+        let is_given = self.seen.has_changed().unwrap_or_default()
             && self.seen.borrow_and_update().free < 0
             && self.places.state.send_if_modified(|state| {
                 let is_owed = state.free < 0;
@@ -119,7 +122,9 @@ impl Turn<'_> {
                     state.free += 1;
                 }
                 is_owed
-            })
+            });
+        self.has_place &= !is_given;
+        is_given
     }
 
     /// Waits until a place is to be given back.
@@ -127,6 +132,14 @@ impl Turn<'_> {
         let _ = self.seen.wait_for(|state| state.free < 0).await;
         // What was seen here must be seen again by whoever gives it back.
         self.seen.mark_changed();
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.has_place {
+            self.places.state.send_modify(|state| state.free += 1);
+        }
     }
 }
 
@@ -159,6 +172,17 @@ mod tests {
         second.owed().await;
         assert!(second.gives_back() && !second.gives_back() && !first.gives_back());
         assert!(second.take().now_or_never().is_none());
+    }
+
+    #[tokio::test]
+    async fn who_ends_gives_back_the_place_that_it_has() {
+        let places = Places::new(1);
+        let (mut first, mut second) = (places.turn(), places.turn());
+        first.take().await;
+        drop(first);
+        second.take().now_or_never().expect("the place is free");
+        drop(places.turn());
+        assert_eq!(free(&places), 0);
     }
 
     #[tokio::test]
