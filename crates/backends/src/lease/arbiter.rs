@@ -142,7 +142,7 @@ impl Arbiter {
     }
 
     /// Whether the session still has a lease; and if it has, remembers how far the task is, for
-    /// [`PROGRESS_KEPT`] unless it is forgotten.
+    /// `PROGRESS_KEPT` unless it is forgotten.
     ///
     /// # Errors
     /// If Redis does not answer.
