@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value as Json, json};
 use tests::servers::{RabbitMq, Redis};
-use tests::{Cluster, program, repository};
+use tests::{Cluster, program};
 
 /// Steps of the chain that measures round trips.
 const STEPS: usize = 500;
@@ -18,9 +18,6 @@ fn main() {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<usize>().expect("a number"));
     let tasks = arguments.next().unwrap_or(100_000);
     let rounds = arguments.next().unwrap_or(3);
-    let build = ["build", "--release", "--quiet", "-p", "backends", "--example", "bare_lapin"];
-    let built = Command::new(env!("CARGO")).args(build).current_dir(repository()).status();
-    assert!(built.expect("cargo runs").success(), "the bare loop does not build");
     let bare = program("examples/bare_lapin");
     // The servers of tests have so little memory that they would stop either side now and then.
     let rabbitmq = RabbitMq::options().line("vm_memory_high_watermark.absolute = 4GB").start();

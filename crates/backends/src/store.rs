@@ -75,7 +75,8 @@ pub struct View {
     pub record: ExecutionRecord,
     /// Who runs it now, for people; `None` if nobody does.
     pub owner: Option<String>,
-    /// Its dead tasks, at most 1,000, latest first; empty in lists and while another process runs it.
+    /// Its dead tasks, at most 1,000, latest first; empty in lists and, where one process at a time can read it, while
+    /// another one runs it.
     pub dead: Vec<Entry>,
 }
 

@@ -3,10 +3,14 @@
 use std::process::ExitCode;
 
 #[cfg(feature = "volumes")]
+mod functions;
+#[cfg(feature = "volumes")]
 mod view;
 
 fn main() -> ExitCode {
     let extras = vec![
+        #[cfg(feature = "volumes")]
+        functions::extra(),
         #[cfg(feature = "volumes")]
         view::extra(),
     ];

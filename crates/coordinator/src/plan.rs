@@ -79,9 +79,30 @@ pub async fn find(
     task: TaskId,
     most: u64,
 ) -> Result<Option<Arc<Task>>, store::Error> {
-    let mut planner = Planner::new(None, Some(Search { task, left: most, found: None }));
+    Ok(search(root, resolver, Some(task), most).await?.pop())
+}
+
+/// Walks a flow until it has yielded so many tasks; gives these.
+///
+/// # Errors
+/// If the checkpoint cannot be read.
+pub async fn first(
+    root: FlowCall,
+    resolver: &Arc<dyn Resolve>,
+    most: u64,
+) -> Result<Vec<Arc<Task>>, store::Error> {
+    search(root, resolver, None, most).await
+}
+
+async fn search(
+    root: FlowCall,
+    resolver: &Arc<dyn Resolve>,
+    wanted: Option<TaskId>,
+    most: u64,
+) -> Result<Vec<Arc<Task>>, store::Error> {
+    let mut planner = Planner::new(None, Some(Search { wanted, left: most, found: Vec::new() }));
     planner.walk(root, resolver).await?;
-    Ok(planner.search.and_then(|search| search.found))
+    Ok(planner.search.map_or_else(Vec::new, |search| search.found))
 }
 
 struct Frame {
@@ -112,21 +133,25 @@ struct Planner<'a> {
 
 /// A certain task that is looked for.
 struct Search {
-    task: TaskId,
-    /// How many others may still be met.
+    /// All tasks are, if none is named.
+    wanted: Option<TaskId>,
+    /// How many may still be met.
     left: u64,
-    found: Option<Arc<Task>>,
+    found: Vec<Arc<Task>>,
 }
 
 impl Search {
     fn is_over(&self) -> bool {
-        self.found.is_some() || self.left == 0
+        (self.wanted.is_some() && !self.found.is_empty()) || self.left == 0
     }
 
     fn meet(&mut self, task: &Arc<Task>) {
-        self.left = self.left.saturating_sub(1);
-        if task.id == self.task {
-            self.found = Some(Arc::clone(task));
+        if self.is_over() {
+            return;
+        }
+        self.left -= 1;
+        if self.wanted.is_none_or(|wanted| wanted == task.id) {
+            self.found.push(Arc::clone(task));
         }
     }
 }

@@ -112,6 +112,13 @@ pub struct Progress {
     pub live_flows: usize,
     /// Tasks of each operation that flows have said they will yield.
     pub expected: BTreeMap<OperationName, u64>,
+    /// The first tasks that are dead, at most [`Progress::MOST_DEAD`].
+    pub dead: Vec<Entry>,
+}
+
+impl Progress {
+    /// So many dead tasks are told of while the execution runs.
+    pub const MOST_DEAD: usize = 10;
 }
 
 /// How an execution ended.
@@ -350,6 +357,7 @@ impl Driver {
             trouble: self.producer.trouble(),
             live_flows: self.expander.live_flows(),
             expected: self.expander.expected().clone(),
+            dead: self.dead.iter().take(Progress::MOST_DEAD).cloned().collect(),
         });
     }
 

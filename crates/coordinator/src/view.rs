@@ -82,6 +82,9 @@ fn run(matches: &ArgMatches) -> ExitCode {
         args.axis,
         picture.resolution
     ));
+    for scale in &picture.unusable {
+        tell(&format!("note: the scale of {} cannot be shown: {}", scale.resolution, scale.reason));
+    }
     ExitCode::SUCCESS
 }
 

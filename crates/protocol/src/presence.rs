@@ -52,6 +52,9 @@ pub struct Presence {
     /// Under which key its operations are announced; absent if it announces none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub operations: Option<String>,
+    /// Semaphores that it has besides those that every worker has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub semaphores: Vec<SemaphoreName>,
     /// How long it goes on taking tasks, as of this heartbeat; absent if that has no known end.
     #[serde(
         with = "optional_micros",

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::storage::{self, Storage};
-use crate::layer::{self, LayerSpec, Scale};
+use crate::layer::{self, LayerSpec, Scale, Unusable, Volume, absent};
 use crate::picture::{self, Axis, Shading, Slice};
 
 /// Voxels on the longer side of a picture, if its resolution is not said: a coarser scale is shown instead.
@@ -38,6 +38,8 @@ pub struct Picture {
     pub index: i64,
     /// What was read.
     pub bounds: Bounds,
+    /// Scales that there are besides and that cannot be shown.
+    pub unusable: Vec<Unusable>,
 }
 
 /// Why there is nothing to see.
@@ -58,16 +60,6 @@ pub enum Error {
         "{0} is no volume: it has neither the `info` of a precomputed layer nor the metadata of a Zarr one"
     )]
     NoVolume(String),
-    /// It has no such resolution.
-    #[error("{path} has no scale of {resolution}; it has {available}")]
-    NoScale {
-        /// Where.
-        path: String,
-        /// What was asked for.
-        resolution: Resolution,
-        /// What there is.
-        available: String,
-    },
     /// There is no such slice.
     #[error("there is no slice {index} across {axis}; at {resolution} they go from {first} to {last}")]
     NoSlice {
@@ -110,7 +102,10 @@ impl View {
     pub fn render(&self) -> Result<Picture, Error> {
         let layer = layer_at(&self.path)?.open()?;
         let axis = self.axis.index();
-        let scale = self.scale(&layer.volume().scales(), axis)?;
+        let scale = match self.resolution {
+            Some(resolution) => layer.volume().scale(resolution)?,
+            None => self.fitting(layer.volume(), axis)?,
+        };
         let (first, last) = (scale.bounds.start[axis], scale.bounds.stop[axis] - 1);
         let index = self.index.unwrap_or(first + (last - first) / 2);
         if !(first..=last).contains(&index) {
@@ -120,24 +115,20 @@ impl View {
         (bounds.start[axis], bounds.stop[axis]) = (index, index + 1);
         let array = layer.read(scale.resolution, bounds)?;
         let slice = Slice { axis: self.axis, index: 0, channel: self.channel, shading: self.shading };
-        Ok(Picture { png: slice.encode(&array)?, resolution: scale.resolution, index, bounds })
+        let unusable = layer.volume().unusable();
+        Ok(Picture { png: slice.encode(&array)?, resolution: scale.resolution, index, bounds, unusable })
     }
 
-    fn scale(&self, scales: &[Scale], axis: usize) -> Result<Scale, Error> {
-        let found = match self.resolution {
-            Some(resolution) => scales.iter().find(|scale| scale.resolution == resolution),
-            None => {
-                let mut across = Vec3::splat(SIDE);
-                across[axis] = i64::MAX;
-                let fits = |scale: &&Scale| scale.bounds.size().all(across, |size, most| size <= most);
-                scales.iter().find(fits).or(scales.last())
-            }
-        };
-        found.cloned().ok_or_else(|| match self.resolution {
-            Some(resolution) => {
-                let available: Vec<String> =
-                    scales.iter().map(|scale| scale.resolution.to_string()).collect();
-                Error::NoScale { path: self.path.clone(), resolution, available: available.join(", ") }
+    /// The finest scale of which a slice is not too large, or else the coarsest.
+    fn fitting(&self, volume: &dyn Volume, axis: usize) -> Result<Scale, Error> {
+        let mut across = Vec3::splat(SIDE);
+        across[axis] = i64::MAX;
+        let fits = |scale: &&Scale| scale.bounds.size().all(across, |size, most| size <= most);
+        let scales = volume.scales();
+        let found = scales.iter().find(fits).or(scales.last());
+        found.cloned().ok_or_else(|| match volume.unusable().first() {
+            Some(scale) => {
+                absent(&self.path, scale.resolution, std::iter::empty(), &volume.unusable()).into()
             }
             None => Error::NoVolume(self.path.clone()),
         })

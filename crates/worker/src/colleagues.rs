@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use backends::distributed::{Control, Worker};
 use otaman::Info;
-use protocol::{OperationName, Presence, Session, Task};
+use protocol::{OperationName, Presence, SemaphoreWidths, Session, Task};
 use tokio::time::Instant;
 
 /// After how long a task that belongs to others is offered to them again.
@@ -53,6 +53,16 @@ impl Colleagues {
             );
         }
         have
+    }
+
+    /// Whether another worker that may run the task has all its semaphores.
+    pub(crate) async fn have_semaphores(&self, task: &Task) -> bool {
+        let stock = SemaphoreWidths::default();
+        let has = |presence: &Presence| {
+            task.semaphores.iter().all(|name| stock.get(name).is_some() || presence.semaphores.contains(name))
+        };
+        // As above.
+        self.include(task, Duration::ZERO, has).await
     }
 
     /// Whether there is a worker on another machine that may run the task.

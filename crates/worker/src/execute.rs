@@ -105,6 +105,12 @@ impl Executor {
         {
             return Ended::Declined(decline);
         }
+        if let Some(unknown) = self.semaphores.lack(task)
+            && let Some(peers) = &self.peers
+            && peers.colleagues.have_semaphores(task).await
+        {
+            return Ended::of_others(unknown.to_string());
+        }
         let mut permits = Vec::new();
         if !task.semaphores.is_empty() {
             match self.permits(delivery, places, tally).instrument(span.clone()).await {

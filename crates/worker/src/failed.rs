@@ -88,7 +88,7 @@ impl Failed {
             Self::LogFilter(_) | Self::Listen { .. } => 2,
             Self::Work(Error::NoSlots | Error::MissingResources(_)) => 2,
             Self::Work(Error::SemaphoreTwice(_) | Error::Semaphore(_)) => 2,
-            Self::Work(Error::SessionLost | Error::Broker { .. }) => 3,
+            Self::Work(Error::SessionLost | Error::Broker { .. } | Error::Panicked(_)) => 3,
             Self::Print(_) | Self::PrintRules(_) | Self::Start(_) => 3,
             Self::Servers(_) | Self::Stuck(_) | Self::Untold(_) => 3,
             Self::Unfit(_) => 4,

@@ -9,7 +9,7 @@ use futures::FutureExt;
 use otaman::{Registry, Resources};
 use protocol::error::TwiceError;
 use protocol::{SemaphoreWidths, Session, WorkerType};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, Report};
@@ -41,6 +41,9 @@ pub enum Error {
     /// Others took the worker's session for dead: what it ran is theirs. It may go on with a new one.
     #[error("the session was taken for dead by others; its tasks go to other workers")]
     SessionLost,
+    /// A fault of the worker itself; what it ran goes to others.
+    #[error("a part of the worker panicked, which is a fault of this program: {0}")]
+    Panicked(String),
     /// The broker failed.
     #[error("the broker failed while {action}")]
     Broker {
@@ -62,6 +65,14 @@ impl Error {
             | broker::Error::Keep { .. }
             | broker::Error::Progress { .. } => Self::Broker { action, source },
         }
+    }
+
+    /// Of a part that ended without a result. The hook for panics has printed where.
+    pub(crate) fn panicked(ended: JoinError) -> Self {
+        Self::Panicked(match ended.try_into_panic() {
+            Ok(payload) => panics::text(&*payload).to_owned(),
+            Err(ended) => ended.to_string(),
+        })
     }
 }
 
@@ -196,18 +207,14 @@ impl Crew {
                 ended = working.join_next() => ended,
                 () = &mut drained => continue,
             };
-            match ended {
-                None => return first_error.map_or(Ok(()), Err),
-                Some(Ok(Ok(()))) => {}
-                Some(Ok(Err(error))) => {
-                    stop.cancel();
-                    if matches!(error, Error::SessionLost) {
-                        // Whatever they go on to do counts for nothing.
-                        cut.cancel();
-                    }
-                    first_error.get_or_insert(error);
+            let Some(ended) = ended else { return first_error.map_or(Ok(()), Err) };
+            if let Err(error) = ended.unwrap_or_else(|ended| Err(Error::panicked(ended))) {
+                stop.cancel();
+                if matches!(error, Error::SessionLost) {
+                    // Whatever they go on to do counts for nothing.
+                    cut.cancel();
                 }
-                Some(Err(ended)) => std::panic::resume_unwind(ended.into_panic()),
+                first_error.get_or_insert(error);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use backends::distributed::{Distributed, RemoteConsumer, Standing};
+use backends::distributed::{Distributed, Means, RemoteConsumer, Standing};
 use otaman::{Registry, Resources};
 use protocol::{Session, SessionId};
 use tokio::runtime::Handle;
@@ -67,8 +67,8 @@ impl Sessions {
         };
         let announcement = operations::announcement(&self.registry);
         let drains_at = self.lifetime.map(|lifetime| lifetime.drains_at);
-        let consumer =
-            self.distributed.consumer_until(session.clone(), Some(announcement), drains_at).await?;
+        let means = Means { drains_at, semaphores: self.observed.semaphores.given() };
+        let consumer = self.distributed.consumer_with(session.clone(), Some(announcement), means).await?;
         self.observed.begin_session(Arc::clone(consumer.vitals()));
         tracing::debug!(session = %session.id, "a session has started");
         Ok((session, consumer))
@@ -131,7 +131,7 @@ impl Sessions {
                 }
             }
         };
-        match ended.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic())) {
+        match ended.unwrap_or_else(|ended| Err(Error::panicked(ended))) {
             Ok(()) if !is_lost => {}
             Ok(()) | Err(Error::SessionLost) => is_lost = true,
             Err(error) => return Err(Failed::Work(error)),

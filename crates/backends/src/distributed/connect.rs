@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use protocol::{ExecutionId, Session};
 use tokio::runtime::{Handle, Runtime};
@@ -18,6 +18,7 @@ use super::delayed;
 use super::keep;
 use super::producer::RemoteProducer;
 use super::queues::{Names, STEPS};
+use super::vitals::Means;
 use crate::broker::Error as BrokerError;
 use crate::lease::Arbiter;
 use crate::rabbitmq::{self, Delivery, Queue, Rabbit, Standing};
@@ -129,22 +130,22 @@ impl Distributed {
         session: Session,
         operations: Option<Vec<u8>>,
     ) -> Result<Arc<RemoteConsumer>, Error> {
-        self.consumer_until(session, operations, None).await
+        self.consumer_with(session, operations, Means::default()).await
     }
 
-    /// The same for a worker that will stop to take tasks at this moment, and says so to others.
+    /// The same for a worker that tells others what it has.
     ///
     /// # Errors
     /// If the store cannot be reached.
-    pub async fn consumer_until(
+    pub async fn consumer_with(
         &self,
         session: Session,
         operations: Option<Vec<u8>>,
-        drains_at: Option<Instant>,
+        means: Means,
     ) -> Result<Arc<RemoteConsumer>, Error> {
         self.drain_delayed();
         let shared = Arc::clone(&self.shared);
-        let started = RemoteConsumer::start(shared, session, operations, drains_at);
+        let started = RemoteConsumer::start(shared, session, operations, means);
         let started = self.handle().spawn(started).await;
         Ok(Arc::new(started.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))?))
     }

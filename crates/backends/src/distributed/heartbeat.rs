@@ -116,6 +116,7 @@ fn presence(identity: &Identity, vitals: &Vitals) -> Vec<u8> {
         is_draining: vitals.is_draining(),
         running: vitals.running(),
         ended: vitals.counters().completed,
+        semaphores: vitals.semaphores(),
         drains_in: vitals.drains_in(),
         operations: identity.announcement.as_ref().map(|made| made.key().to_owned()),
     };

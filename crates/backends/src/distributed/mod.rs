@@ -37,4 +37,4 @@ pub use options::{Options, OptionsError, QueueType, without_passwords};
 pub use producer::RemoteProducer;
 pub use queues::Names;
 pub use signing::{KeyTooShort, SigningKey};
-pub use vitals::{Counters, Standing, Vitals};
+pub use vitals::{Counters, Means, Standing, Vitals};

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use protocol::Running;
+use protocol::{Running, SemaphoreName};
 use tokio::sync::watch;
 
 /// Where a session is.
@@ -42,6 +42,15 @@ pub struct Counters {
     pub poisoned: u64,
 }
 
+/// What a worker has, for others that may lack it.
+#[derive(Debug, Clone, Default)]
+pub struct Means {
+    /// When it will stop to take tasks, if that is known.
+    pub drains_at: Option<Instant>,
+    /// Semaphores besides those that every worker has.
+    pub semaphores: Vec<SemaphoreName>,
+}
+
 /// What a session knows of its own health.
 #[derive(Debug)]
 pub struct Vitals {
@@ -57,15 +66,14 @@ pub struct Vitals {
     pub(super) standing: watch::Sender<Standing>,
     pub(super) draining: AtomicBool,
     pub(super) subscribed: AtomicBool,
-    /// When it will stop to take tasks, if that is known.
-    drains_at: Option<Instant>,
+    means: Means,
     /// Std mutexes: held for a few instructions.
     pub(super) running: Mutex<Vec<Running>>,
     pub(super) counters: Mutex<Counters>,
 }
 
 impl Vitals {
-    pub(super) fn new(drains_at: Option<Instant>) -> Self {
+    pub(super) fn new(means: Means) -> Self {
         Self {
             started: Instant::now(),
             turned_ms: AtomicU64::new(0),
@@ -75,7 +83,7 @@ impl Vitals {
             standing: watch::Sender::new(Standing::Alive),
             draining: AtomicBool::new(false),
             subscribed: AtomicBool::new(false),
-            drains_at,
+            means,
             running: Mutex::default(),
             counters: Mutex::default(),
         }
@@ -108,7 +116,11 @@ impl Vitals {
 
     /// How long tasks will be taken yet, if that has a known end.
     pub(super) fn drains_in(&self) -> Option<Duration> {
-        self.drains_at.map(|moment| moment.saturating_duration_since(Instant::now()))
+        self.means.drains_at.map(|moment| moment.saturating_duration_since(Instant::now()))
+    }
+
+    pub(super) fn semaphores(&self) -> Vec<SemaphoreName> {
+        self.means.semaphores.clone()
     }
 
     /// The numbers so far.

@@ -63,9 +63,7 @@ impl Store for RedisStore {
             let keys = Keys::new(&self.inner.prefix, id);
             let view = self.inner.brief_view(&keys).await?;
             let mut view = view.ok_or_else(|| Error::Unknown { id: id.clone() })?;
-            if view.owner.is_none() {
-                view.dead = self.inner.dead(&keys).await?;
-            }
+            view.dead = self.inner.dead(&keys).await?;
             Ok(view)
         })
     }

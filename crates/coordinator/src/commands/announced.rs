@@ -146,6 +146,7 @@ pub(crate) mod testing {
             running: Vec::new(),
             ended: 0,
             operations: None,
+            semaphores: Vec::new(),
             drains_in: None,
         };
         Worker { presence, expires_in: Duration::from_secs(29) }

@@ -65,8 +65,8 @@ pub(super) fn with_dead(backend: &Backend) -> Result<Vec<View>, Stop> {
 }
 
 fn note_running(view: &View) {
-    if let (Some(owner), true) = (&view.owner, view.dead.is_empty()) {
-        let (id, failed) = (&view.record.id, view.record.counts.failed);
+    let (id, failed) = (&view.record.id, view.record.counts.failed);
+    if let (Some(owner), true, 1..) = (&view.owner, view.dead.is_empty(), failed) {
         say(&format!(
             "execution {id} is being run by {owner}; its dead tasks, {failed} so far, can be seen when it has ended"
         ));

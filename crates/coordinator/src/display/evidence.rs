@@ -102,8 +102,8 @@ impl Evidence {
         }
     }
 
-    /// For people: a headline and the evidence below it.
-    pub(crate) fn to_text(&self) -> String {
+    /// What failed and why, on one line unless the message has more.
+    pub(crate) fn headline(&self) -> String {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = match (&self.operation, &self.task, &self.flow) {
@@ -116,6 +116,12 @@ impl Evidence {
             let tries = self.attempts.len().max(1);
             let _ = write!(text, " [{cause}, {}]", counted(tries as u64, "attempt"));
         }
+        text
+    }
+
+    /// For people: a headline and the evidence below it.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = self.headline();
         if let Some(arguments) = &self.arguments {
             let _ = write!(text, "\n    arguments: {}", shorten(&arguments.to_string()));
         }

@@ -9,7 +9,7 @@ use protocol::TaskState;
 use tokio::sync::watch;
 
 use super::time::length;
-use crate::display::counted;
+use crate::display::{Evidence, counted};
 use crate::engine::OperationTally;
 use crate::run::Progress;
 use crate::terminal::{self, say};
@@ -34,9 +34,11 @@ impl Display {
         let body = move || {
             let mut view: Box<dyn View> =
                 if std::io::stderr().is_terminal() { Box::new(Bars::new()) } else { Box::new(Lines::new()) };
+            let mut told = 0;
             while stopped.recv_timeout(REDRAW) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
                 // Drawing may take long on a slow terminal; the channel must not be held meanwhile.
                 let now = progress.borrow().clone();
+                told = tell_failures(&now, told);
                 view.show(&now);
             }
             view.end();
@@ -53,6 +55,20 @@ impl Display {
             let _ = thread.join();
         }
     }
+}
+
+/// Tells of tasks that have failed since `told` of them were told; how many have been told then. Where the first
+/// failure stops the execution, its end tells of it.
+fn tell_failures(progress: &Progress, told: usize) -> usize {
+    if progress.is_stopping {
+        return told;
+    }
+    let lines = progress.dead.iter().skip(told).filter_map(Evidence::of_task);
+    lines.for_each(|failed| say(&format!("failed: {}", failed.headline())));
+    if told < Progress::MOST_DEAD && progress.dead.len() == Progress::MOST_DEAD {
+        say("failed: further failures are counted and told at the end");
+    }
+    progress.dead.len()
 }
 
 trait View {

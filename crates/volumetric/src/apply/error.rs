@@ -88,6 +88,20 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// Another flow writes into a storage chunk of the flow, too.
+    #[error(
+        "this flow writes {written} of {path}, and another one {other} at the same time; both would write the storage chunk {chunk}, and one would undo what the other does; let one wait for the other (mazepa.sequential_flow), or have their boxes end where storage chunks end"
+    )]
+    Writers {
+        /// The layer.
+        path: String,
+        /// The storage chunk.
+        chunk: Box<Bounds>,
+        /// What this flow writes.
+        written: Box<Bounds>,
+        /// What the other writes.
+        other: Box<Bounds>,
+    },
     /// Intermediate results could not be kept or read.
     #[error(transparent)]
     Storage(#[from] crate::layer::storage::Error),

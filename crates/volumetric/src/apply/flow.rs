@@ -12,6 +12,7 @@ use crate::apply::prepared::{Prepared, When, Writing};
 use crate::apply::recipe::{ChunkName, Recipe, Reduction, Target, Temporaries};
 use crate::apply::tasks::{CleanUp, CreateLayer, ProcessChunks, ReduceChunks};
 use crate::apply::tiles::Tiles;
+use crate::apply::writers;
 use crate::function::OperationSpec;
 use crate::geometry::{Bounds, Fit, Grid, Layout, Vec3};
 
@@ -36,6 +37,7 @@ impl FlowSchema for SubchunkableApply {
     async fn expand(self, flow: Flow) -> Result<Json> {
         let prepared = Prepared::new(&self, When::Running)?;
         let work = Work::new(&self, &prepared)?;
+        let _writing = writers::begin(&prepared, &work.recipe)?;
         let plan = Plan::of(&prepared, &self);
         flow.estimate(plan.estimate());
         if self.verbose {

@@ -1,5 +1,6 @@
 //! What a flow over a volume will do, by arithmetic: how many chunks and tasks, how many bytes.
 
+use bytesize::ByteSize;
 use otaman::Estimate;
 use serde::Serialize;
 
@@ -25,6 +26,9 @@ pub struct Plan {
     pub bytes_written: u64,
     /// Bytes of results that wait to be put together.
     pub temporary_bytes: u64,
+    /// Bytes of values that a task that processes a chunk holds at once, about: its result, and what one of the smallest
+    /// chunks is computed of.
+    pub task_bytes: u64,
 }
 
 /// One level of chunks.
@@ -72,11 +76,12 @@ impl Plan {
         let level = |(number, level): (usize, &PlannedLevel)| {
             format!("level {number}: {} chunks of {}", level.chunks, level.chunk_size)
         };
+        let memory = format!("a task holds about {} in memory", ByteSize(self.task_bytes));
         Estimate {
             read_bytes: self.bytes_read,
             written_bytes: self.bytes_written,
             temporary_bytes: self.temporary_bytes,
-            remarks: self.levels.iter().enumerate().map(level).collect(),
+            remarks: self.levels.iter().enumerate().map(level).chain([memory]).collect(),
         }
     }
 
@@ -96,6 +101,7 @@ impl Plan {
             bytes_read: bytes_read(prepared, &all),
             bytes_written: bytes_written(prepared, &all),
             temporary_bytes: temporary_bytes(prepared, &all),
+            task_bytes: u64::try_from(task_bytes(prepared)).unwrap_or(u64::MAX),
         }
     }
 
@@ -237,6 +243,21 @@ fn bytes_read(prepared: &Prepared, all: &Chunks) -> u64 {
         voxels.saturating_mul((source.channels * source.data_type.size()) as u64)
     };
     prepared.sources.iter().map(of_source).sum()
+}
+
+/// What a task holds at once, about.
+pub(crate) fn task_bytes(prepared: &Prepared) -> u128 {
+    let voxels =
+        |size: Vec3| size.0.iter().fold(1, |all: u128, length| all.saturating_mul((*length).max(0) as u128));
+    let (task, smallest) =
+        (&prepared.levels[prepared.distributed - 1], &prepared.levels[prepared.levels.len() - 1]);
+    let result = voxels(task.size + task.blend * 2).saturating_mul(u128::from(voxel_bytes(prepared)));
+    let padded = Bounds::at(Vec3::ZERO, smallest.size).padded(smallest.blend);
+    let Ok(read) = prepared.operation.input_bounds(padded, prepared.resolution) else { return result };
+    let bytes = |source: &crate::layer::Description| (source.channels * source.data_type.size()) as u128;
+    let sources =
+        prepared.sources.iter().map(|(_, source)| voxels(read.size()).saturating_mul(bytes(source)));
+    sources.fold(result, u128::saturating_add)
 }
 
 fn voxel_bytes(prepared: &Prepared) -> u64 {

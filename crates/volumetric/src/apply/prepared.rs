@@ -7,13 +7,15 @@ use crate::apply::checks;
 use crate::apply::conflict;
 use crate::apply::fit;
 use crate::apply::parameters::SubchunkableApply;
+use crate::apply::plan;
 use crate::apply::recipe::Level;
 use crate::apply::refusal::{Refusal, Refusals};
+use crate::array::Shape;
 use crate::blending::BlendMode;
 use crate::function::{Input, Operation, OperationSpec, Output};
 use crate::geometry::{Bounds, Region, Resolution, Vec3};
 use crate::layer::storage::is_same_place;
-use crate::layer::{Description, LayerSpec, Scale};
+use crate::layer::{self, Description, LayerSpec, Scale};
 
 /// Parameters that were found sound, and what follows of them.
 #[derive(Debug, Clone)]
@@ -70,6 +72,9 @@ pub(crate) enum When {
     Running,
 }
 
+/// 1 TiB: no task is begun that would hold more at once.
+const MOST_BYTES: u128 = 1 << 40;
+
 impl Prepared {
     /// What parameters come to.
     ///
@@ -124,6 +129,8 @@ impl Prepared {
     /// The same with the way in which results are written.
     fn judged(mut self, parameters: &SubchunkableApply, mut refusals: Refusals) -> Result<Self, Refusals> {
         self.whole_inputs(&mut refusals);
+        let bytes = plan::task_bytes(&self);
+        refusals.add_if(bytes > MOST_BYTES, "/processing_chunk_sizes", || Refusal::Memory { bytes });
         let directory = parameters.level_intermediaries_dirs.as_ref().and_then(|all| all.first()?.clone());
         let in_place = self.in_place();
         let conflict = conflict::between_tasks(&self);
@@ -244,9 +251,12 @@ fn destination(p: &SubchunkableApply, refusals: &mut Refusals) -> Option<Destina
             return None;
         }
     };
-    let Some(scale) = scale(&description, p.dst_resolution) else {
-        refusals.add("/dst_resolution", no_scale(&description, p.dst_resolution));
-        return None;
+    let scale = match description.scale(p.dst_resolution) {
+        Ok(scale) => scale,
+        Err(error) => {
+            refusals.add("/dst_resolution", Refusal::Scale(error.to_string()));
+            return None;
+        }
     };
     if let Some(size) = p.max_reduction_chunk_size {
         let least = scale.chunk;
@@ -256,19 +266,6 @@ fn destination(p: &SubchunkableApply, refusals: &mut Refusals) -> Option<Destina
     }
     let scale = scale.clone();
     Some(Destination { layer: layer.clone(), description, scale })
-}
-
-fn scale(description: &Description, resolution: Resolution) -> Option<&Scale> {
-    description.scales.iter().find(|scale| scale.resolution == resolution)
-}
-
-fn no_scale(description: &Description, resolution: Resolution) -> Refusal {
-    let known: Vec<String> = description.scales.iter().map(|scale| scale.resolution.to_string()).collect();
-    Refusal::NoScale {
-        layer: description.path.clone(),
-        resolution,
-        available: if known.is_empty() { "none".into() } else { known.join(", ") },
-    }
 }
 
 /// What is known of the layers that are read; `None` if something is wrong with them.
@@ -283,10 +280,16 @@ fn sources(
     for (name, argument) in &p.op_kwargs {
         let Argument::Layer(layer) = argument else { continue };
         let pointer = format!("/op_kwargs/{}", escaped(name));
-        let description = match layer.absolute().and_then(|layer| layer.describe()) {
+        let described = layer.absolute().and_then(|layer| layer.describe());
+        let description = match described.map_err(layer::Error::of_source) {
             Ok(description) => description,
             // An earlier stage of the spec may make it.
-            Err(error) if when == When::Checking && error.is_missing() => continue,
+            Err(error) if when == When::Checking && error.is_missing() => {
+                tracing::warn!(
+                    "$.op_kwargs.{name}: {error}; the flow cannot run unless an earlier one makes it"
+                );
+                continue;
+            }
             Err(error) => {
                 refusals.add(pointer, Refusal::Layer(chain(&error)));
                 sound = false;
@@ -294,10 +297,8 @@ fn sources(
             }
         };
         let input = operation.and_then(|operation| operation.input_resolution(p.dst_resolution).ok());
-        if let Some(input) = input
-            && scale(&description, input).is_none()
-        {
-            refusals.add(pointer, no_scale(&description, input));
+        if let Some(Err(error)) = input.map(|input| description.scale(input)) {
+            refusals.add(pointer, Refusal::Scale(error.to_string()));
             sound = false;
         }
         found.push((name.clone(), description));
@@ -335,6 +336,13 @@ fn result_type(
             refusals.add_if(found != channels && !destination.layer.has_write_procs(), pointer, || {
                 Refusal::Channels { found, channels }
             });
+        }
+        (Ok(number @ (Output::Integer(_) | Output::Number(_))), Some(destination)) => {
+            let Description { data_type, channels, .. } = destination.description;
+            let shape = Shape::new(channels, Vec3::ONE);
+            if let Err(error) = number.into_array(operation.function.name(), data_type, shape) {
+                refusals.add(pointer, Refusal::Function(chain(&error)));
+            }
         }
         (Ok(_), _) => {}
     }

@@ -222,16 +222,9 @@ pub enum Refusal {
     /// Something is wrong with a layer.
     #[error("{0}")]
     Layer(String),
-    /// A layer without the resolution that is wanted of it.
-    #[error("{layer} has no scale of {resolution}; it has {available}")]
-    NoScale {
-        /// The layer.
-        layer: String,
-        /// What is wanted.
-        resolution: Resolution,
-        /// What there is.
-        available: String,
-    },
+    /// A layer without the resolution that is wanted of it, or that cannot be used at it.
+    #[error("{0}")]
+    Scale(String),
     /// The box and the layer have nothing in common.
     #[error("the box {bounds} and dst, which at {resolution} is {available}, have no voxel in common")]
     Elsewhere {
@@ -268,6 +261,15 @@ pub enum Refusal {
     InPlace {
         /// The input.
         name: String,
+    },
+    /// Chunks that no machine can hold.
+    #[error(
+        "a task would hold {} TiB in memory; make chunks or pads smaller, or add a level of smaller chunks",
+        bytes >> 40
+    )]
+    Memory {
+        /// What a task would hold at once.
+        bytes: u128,
     },
     /// Two concurrent tasks would write one storage chunk.
     #[error(

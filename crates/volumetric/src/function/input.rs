@@ -120,7 +120,7 @@ impl Output {
                 is_whole
                     .then(|| fill_with_integer(array.elements_mut(), whole))
                     .flatten()
-                    .ok_or_else(|| out_of_range(number.to_string()))?;
+                    .ok_or_else(|| out_of_range(format!("{number:?}")))?;
             }
             Self::Array(_) | Self::Value(_) => {}
         }
@@ -155,7 +155,8 @@ impl fmt::Display for Output {
         match self {
             Self::Array(array) => write!(f, "an array of {} {}", array.shape(), array.data_type()),
             Self::Integer(number) => write!(f, "the number {number}"),
-            Self::Number(number) => write!(f, "the number {number}"),
+            // Not 301 digits of 1e300.
+            Self::Number(number) => write!(f, "the number {number:?}"),
             Self::Value(value) => write!(f, "the value {value}"),
         }
     }

@@ -127,6 +127,18 @@ impl Error {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// The same where the layer is one to read: making it is no cure then.
+    pub(crate) fn of_source(self) -> Self {
+        match self {
+            Self::NotFound { layer, missing, .. } => Self::NotFound {
+                layer,
+                missing,
+                cure: "see whether the path is right and reachable from here",
+            },
+            other => other,
+        }
+    }
+
     /// Whether trying again may help. `otaman::Error` finds out the same when it is made of this one.
     pub fn is_transient(&self) -> bool {
         match self {

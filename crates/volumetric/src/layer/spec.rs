@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::array::DataType;
+use crate::geometry::Resolution;
 use crate::layer::settings::Opened;
-use crate::layer::{Error, Layer, PrecomputedSpec, Scale, Volume, ZarrSpec, storage};
+use crate::layer::{Error, Layer, PrecomputedSpec, Scale, Unusable, Volume, ZarrSpec, storage};
 
 /// A layer as specs write it; also in the arguments of tasks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -33,6 +34,36 @@ pub struct Description {
     pub channels: usize,
     /// Its resolutions, finest first.
     pub scales: Vec<Scale>,
+    /// Its resolutions that cannot be used, in any order.
+    pub unusable: Vec<Unusable>,
+}
+
+impl Description {
+    /// One of its resolutions.
+    ///
+    /// # Errors
+    /// If it has no such one, or it cannot be used.
+    pub fn scale(&self, resolution: Resolution) -> Result<&Scale, Error> {
+        let found = self.scales.iter().find(|scale| scale.resolution == resolution);
+        let resolutions = || self.scales.iter().map(|scale| scale.resolution);
+        found.ok_or_else(|| absent(&self.path, resolution, resolutions(), &self.unusable))
+    }
+}
+
+/// Why a layer has no such resolution.
+pub(crate) fn absent(
+    layer: &str,
+    resolution: Resolution,
+    available: impl Iterator<Item = Resolution>,
+    unusable: &[Unusable],
+) -> Error {
+    let layer = layer.to_owned();
+    if let Some(scale) = unusable.iter().find(|scale| scale.resolution == resolution) {
+        return Error::Unusable { layer, resolution, reason: scale.reason.clone() };
+    }
+    let available: Vec<String> = available.map(|resolution| resolution.to_string()).collect();
+    let available = if available.is_empty() { "none".to_owned() } else { available.join(", ") };
+    Error::NoScale { layer, resolution, available }
 }
 
 impl LayerSpec {
@@ -51,6 +82,7 @@ impl LayerSpec {
             data_type: opened.volume.data_type(),
             channels: opened.volume.channels(),
             scales: opened.volume.scales(),
+            unusable: opened.volume.unusable(),
         })
     }
 

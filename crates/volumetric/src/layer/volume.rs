@@ -20,6 +20,15 @@ pub struct Scale {
     pub offset: Vec3,
 }
 
+/// A resolution that there is and that cannot be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unusable {
+    /// Which one.
+    pub resolution: Resolution,
+    /// Why.
+    pub reason: String,
+}
+
 /// A volume in storage, opened. Reading and writing block.
 pub trait Volume: Send + Sync + std::fmt::Debug {
     /// Where it is, for messages.
@@ -34,10 +43,15 @@ pub trait Volume: Send + Sync + std::fmt::Debug {
     /// Its resolutions, finest first.
     fn scales(&self) -> Vec<Scale>;
 
+    /// Its resolutions that cannot be used, in any order.
+    fn unusable(&self) -> Vec<Unusable> {
+        Vec::new()
+    }
+
     /// One of its resolutions.
     ///
     /// # Errors
-    /// If it has no such one.
+    /// If it has no such one, or it cannot be used.
     fn scale(&self, resolution: Resolution) -> Result<Scale, Error>;
 
     /// The values in a box. What was never written has the fill value.

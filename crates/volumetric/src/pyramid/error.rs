@@ -13,15 +13,16 @@ pub enum Error {
     /// The source has nothing to begin with.
     #[error("{0} has no scale to build a pyramid from")]
     NoScales(String),
-    /// The source has no such resolution.
-    #[error("{layer} has no scale of {resolution}; it has {available}")]
-    NoScale {
-        /// The source's path.
-        layer: String,
-        /// What was asked for.
-        resolution: Resolution,
-        /// What there is.
-        available: String,
+    /// The source has no such resolution, or it cannot be used.
+    #[error(transparent)]
+    Source(layer::Error),
+    /// The source's finest scale, with which pyramids begin, cannot be used.
+    #[error("{unusable}; set src_resolution to begin with another scale, such as {first}")]
+    Finest {
+        /// Why.
+        unusable: layer::Error,
+        /// The finest one that can.
+        first: Resolution,
     },
     /// A factor by which nothing can be made coarser.
     #[error("factors are 1 or more along each axis, and above 1 along one; found {0}")]
@@ -56,7 +57,7 @@ impl Error {
         match self {
             Self::Layer(_) => "",
             Self::NoScales(_) => "/src",
-            Self::NoScale { .. } => "/src_resolution",
+            Self::Source(_) | Self::Finest { .. } => "/src_resolution",
             Self::Factor(_) | Self::Both { .. } => "/factors",
             Self::TooCoarse(..) => "/levels",
             Self::OtherFormat { parameter, .. } => match *parameter {

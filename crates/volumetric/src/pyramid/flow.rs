@@ -131,17 +131,11 @@ impl Pyramid {
     }
 
     fn plan(&self) -> Result<Plan, Error> {
-        let source = self.src.describe()?;
+        let source = self.src.describe().map_err(layer::Error::of_source)?;
         let first = match self.src_resolution {
-            Some(resolution) => {
-                source.scales.iter().find(|scale| scale.resolution == resolution).ok_or_else(|| {
-                    let available: Vec<String> =
-                        source.scales.iter().map(|scale| scale.resolution.to_string()).collect();
-                    Error::NoScale { layer: source.path.clone(), resolution, available: available.join(", ") }
-                })
-            }
-            None => source.scales.first().ok_or_else(|| Error::NoScales(source.path.clone())),
-        }?;
+            Some(resolution) => source.scale(resolution).map_err(Error::Source)?,
+            None => finest(&source)?,
+        };
         let chunk = destination::chunk(self, first);
         let height = match (self.factors.as_slice(), self.levels) {
             ([], None) => Height::UntilOneChunk(chunk),
@@ -154,14 +148,7 @@ impl Pyramid {
         let target = dst.describe()?;
         // Workers have directories of their own.
         let (src, dst) = (self.src.absolute()?, dst.absolute()?);
-        let scale = |resolution: Resolution| {
-            let found = target.scales.iter().find(|scale| scale.resolution == resolution);
-            found.cloned().ok_or_else(|| layer::Error::NoScale {
-                layer: target.path.clone(),
-                resolution,
-                available: format!("{} others", target.scales.len()),
-            })
-        };
+        let scale = |resolution: Resolution| target.scale(resolution).cloned();
         let mut stages = Vec::new();
         if !destination::is_in_place(self) {
             let from = first.resolution;
@@ -176,6 +163,24 @@ impl Pyramid {
             self.method.unwrap_or(if self.is_of_labels(&source) { Method::Mode } else { Method::Mean });
         let voxel_bytes = (source.channels * source.data_type.size()) as u64;
         Ok(Plan { dst, first: first.resolution, stages, steps, method, voxel_bytes })
+    }
+}
+
+/// The scale with which a pyramid begins unless it is said. To leave out a finer one would be noticed late.
+fn finest(source: &Description) -> Result<&Scale, Error> {
+    let first = source.scales.first().ok_or_else(|| Error::NoScales(source.path.clone()))?;
+    let volume = |resolution: Resolution| resolution.voxel_volume();
+    let finer = source
+        .unusable
+        .iter()
+        .min_by(|one, other| volume(one.resolution).total_cmp(&volume(other.resolution)));
+    match finer {
+        Some(finer) if volume(finer.resolution) < volume(first.resolution) => {
+            let unusable =
+                source.scale(finer.resolution).map(drop).expect_err("it is one that cannot be used");
+            Err(Error::Finest { unusable, first: first.resolution })
+        }
+        Some(_) | None => Ok(first),
     }
 }
 

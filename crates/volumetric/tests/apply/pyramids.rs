@@ -138,6 +138,36 @@ fn scales_are_added_to_a_volume_that_is_there() {
 }
 
 #[test]
+fn a_pyramid_never_begins_silently_with_a_coarser_scale_than_the_finest() {
+    let lab = Lab::new();
+    let source = source(&lab, DataType::Int16);
+    expect_run(&pyramid(&lab, &source, json!({"format": "precomputed", "levels": 1})));
+    let storage = Storage::open(&lab.path("pyramid")).unwrap();
+    let mut info: Json = serde_json::from_slice(&storage.get("info").unwrap().unwrap()).unwrap();
+    info["scales"][0]["encoding"] = "jxl".into();
+    storage.put("info", info.to_string().as_bytes()).unwrap();
+    let partly = json!({"@type": "build_cv_layer", "path": lab.path("pyramid")});
+    let again =
+        |changes| with(pyramid(&lab, &partly, json!({"levels": 1, "path": lab.path("again.zarr")})), changes);
+    let refused = block_on(run(&again(json!({})))).unwrap_err();
+    assert!(
+        refused.contains("jxl") && refused.contains("set src_resolution to begin with another"),
+        "{refused}"
+    );
+    let second = info["scales"][1]["resolution"].clone();
+    expect_run(&again(json!({"src_resolution": second})));
+    let view = View {
+        path: lab.path("pyramid"),
+        resolution: None,
+        axis: Axis::Z,
+        index: None,
+        channel: Some(0),
+        shading: Shading::Natural,
+    };
+    assert_eq!(view.render().unwrap().unusable.len(), 1, "who looks at it is told");
+}
+
+#[test]
 fn mistakes_are_told_before_anything_is_written() {
     let lab = Lab::new();
     let source = source(&lab, DataType::Int16);

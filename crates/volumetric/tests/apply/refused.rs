@@ -255,6 +255,25 @@ fn a_layer_is_not_processed_in_place_at_once() {
 }
 
 #[test]
+fn what_no_machine_can_hold_and_numbers_that_dst_cannot_hold_are_refused() {
+    let lab = Lab::new();
+    let skip = json!({"skip_intermediaries": true, "level_intermediaries_dirs": null});
+    let direct = with(sound(&lab), skip);
+    let huge = said(
+        &lab,
+        &with(direct.clone(), json!({"processing_crop_pads": [[0, 0, 0], [1 << 18, 1 << 18, 64]]})),
+    );
+    assert!(huge.contains("a task would hold") && huge.contains("TiB in memory"), "{huge}");
+    for (lambda, number) in
+        [("lambda src: 1 << 100", "1267650600228229401496703205376"), ("lambda src: 1e300", "1e300")]
+    {
+        let function = json!({"fn": {"@type": "lambda", "lambda_str": lambda}});
+        let answer = said(&lab, &with(direct.clone(), function));
+        assert!(answer.contains(&format!("{number} ")) && answer.contains("uint8"), "{answer}");
+    }
+}
+
+#[test]
 fn a_source_that_an_earlier_stage_will_make_is_accepted() {
     let lab = Lab::new();
     let first = sound(&lab);

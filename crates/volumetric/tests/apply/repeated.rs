@@ -128,14 +128,26 @@ fn a_damaged_temporary_is_an_error() {
         block_on(runner().run_task(process)).result.unwrap();
     }
     let storage = volumetric::layer::storage::Storage::open(&lab.path("temporaries")).unwrap();
-    for name in storage.list("").unwrap() {
-        let bytes = storage.get(&name).unwrap().unwrap();
-        storage.put(&name, &bytes[..bytes.len() - 20]).unwrap();
-    }
+    let files =
+        || storage.list("").unwrap().into_iter().map(|name| (storage.get(&name).unwrap().unwrap(), name));
+    let whole: Vec<_> = files().collect();
+    assert!(!whole.is_empty());
     let last = arguments::<ReduceChunks>(&run, "volumetric.reduce").pop().unwrap();
-    let error = block_on(runner().run_task(last)).result.unwrap_err();
-    assert!(error.to_string().contains("it ends too early"), "{error}");
-    assert_eq!(read(&target, bounds), good);
+    let damages: [(fn(&[u8]) -> Vec<u8>, &str); 4] = [
+        (|bytes| bytes[..bytes.len() - 20].to_vec(), "it ends too early"),
+        (|bytes| bytes[..258].to_vec(), "it ends too early"),
+        (|bytes| bytes[..20].to_vec(), "its header is damaged"),
+        // What a loss of power may leave: the length is right, some of the content is not.
+        (|bytes| [&bytes[..bytes.len() - 1], &[!bytes[bytes.len() - 1]]].concat(), "its values are damaged"),
+    ];
+    for (damage, told) in damages {
+        whole.iter().for_each(|(bytes, name)| storage.put(name, &damage(bytes)).unwrap());
+        let error = block_on(runner().run_task(last.clone())).result.unwrap_err();
+        assert!(error.to_string().contains(told), "{error}");
+        assert_eq!(read(&target, bounds), good);
+    }
+    whole.iter().for_each(|(bytes, name)| storage.put(name, bytes).unwrap());
+    block_on(runner().run_task(last)).result.unwrap();
 }
 
 /// The identities of the tasks that process chunks.

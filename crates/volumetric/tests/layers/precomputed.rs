@@ -245,6 +245,21 @@ fn scales_that_cannot_be_read_do_not_hide_the_others() {
 }
 
 #[test]
+fn chunks_that_no_machine_can_hold_are_refused_before_memory_is_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    for length in [1_i64 << 20, 1 << 40] {
+        let mut huge = info(DataType::Uint8);
+        huge["scales"][0]["chunk_sizes"] = json!([[length, length, length]]);
+        huge["scales"][0]["size"] = json!([length, length, length]);
+        write(&directory.path().join("info"), huge.to_string());
+        let layer = open(layer(directory.path()));
+        let finest = layer.volume().unusable()[0].resolution;
+        let one = Bounds::at(Vec3::ZERO, Vec3::ONE);
+        assert_says(layer.read(finest, one).unwrap_err(), "larger than 64 GiB");
+    }
+}
+
+#[test]
 fn segmentations_of_few_labels_are_read_in_their_encoding() {
     // One voxel of 64 bits: the channel's offset; the block's table of one label, no indices; the label.
     let directory = tempfile::tempdir().unwrap();

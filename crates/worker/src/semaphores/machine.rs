@@ -65,11 +65,25 @@ impl MachineSemaphores {
     /// # Errors
     /// If they have others, or the files cannot be used.
     pub(crate) async fn agree(&self) -> Result<(), Error> {
+        if self.given.is_some() {
+            // Better seen now than by a task that needs it.
+            self.directory()?;
+        }
         for (name, _) in self.widths.given() {
             let opened = tokio::time::timeout(PATIENCE, self.gate(name)).await;
             opened.unwrap_or_else(|_| Err(self.busy(name)))?;
         }
         Ok(())
+    }
+
+    /// Those that were given a width.
+    pub(crate) fn given(&self) -> Vec<SemaphoreName> {
+        self.widths.given().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Why the task's semaphores cannot be had here, if one of them is not known.
+    pub(crate) fn lack(&self, task: &Task) -> Option<Error> {
+        task.semaphores.iter().find(|name| self.widths.get(name).is_none()).map(|name| self.unknown(name))
     }
 
     /// Waits for a place in each of the task's semaphores, in the order of their names, so that no two
@@ -129,14 +143,17 @@ impl MachineSemaphores {
         if let Some(gate) = self.gates.get(name) {
             return Ok(gate);
         }
-        let unknown = || Error::Unknown { name: name.clone(), known: self.widths.known() };
-        let width = self.widths.get(name).ok_or_else(unknown)?;
+        let width = self.widths.get(name).ok_or_else(|| self.unknown(name))?;
         loop {
             if let Some(gate) = self.open(name, width)? {
                 return Ok(self.gates.add(name, gate));
             }
             tokio::time::sleep(BETWEEN_TRIES).await;
         }
+    }
+
+    fn unknown(&self, name: &SemaphoreName) -> Error {
+        Error::Unknown { name: name.clone(), known: self.widths.known() }
     }
 
     fn open(&self, name: &SemaphoreName, width: Width) -> Result<Option<Gate>, Error> {

@@ -11,7 +11,7 @@ use worker::{Config, Error, Report};
 use crate::scripted::{Answer, Scripted};
 use crate::support::{Act, DEADLINE, Stage, act, echo, registry, resources, session};
 
-/// A worker with one slot at a scripted broker.
+/// A worker at a scripted broker.
 struct Bench {
     broker: Arc<Scripted>,
     stage: Arc<Stage>,
@@ -20,10 +20,15 @@ struct Bench {
 }
 
 impl Bench {
+    /// With one slot.
     fn start(broker: Scripted) -> Self {
+        Self::with_slots(1, broker)
+    }
+
+    fn with_slots(concurrency: usize, broker: Scripted) -> Self {
         let (broker, stage, stop) = (Arc::new(broker), Arc::<Stage>::default(), CancellationToken::new());
         let config = Config {
-            concurrency: 1,
+            concurrency,
             drain_timeout: DurationText(DEADLINE),
             stop_grace: DurationText(Duration::from_millis(100)),
             ..Config::default()
@@ -143,6 +148,21 @@ async fn a_report_that_fails_ends_the_worker_once_the_rest_is_reported() {
     bench.broker.answer_all(Answer::Accepted);
     let error = bench.ended().await.unwrap_err();
     assert_eq!(error.to_string(), "the broker failed while reporting a task");
+}
+
+#[tokio::test]
+async fn a_panic_of_the_worker_itself_ends_it_and_lets_running_tasks_finish() {
+    let bench = Bench::with_slots(2, Scripted::new([act(&Act::Wait), echo(1)]));
+    bench.broker.until_reported(1).await;
+    bench.broker.answer(0, Answer::Panics);
+    bench.broker.until_nobody_leases().await;
+    assert!(!bench.result.is_finished());
+    bench.broker.answer_all(Answer::Accepted);
+    bench.stage.gate.add_permits(1);
+    bench.broker.until_reported(2).await;
+    let error = bench.ended().await.unwrap_err();
+    let wanted = "a part of the worker panicked, which is a fault of this program: of all tasks, this one";
+    assert_eq!(error.to_string(), wanted);
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ pub enum Answer {
     Accepted,
     Stale,
     Fails,
+    /// It finds a fault in the worker's own code.
+    Panics,
 }
 
 /// A broker with some tasks, none of whose answers comes by itself.
@@ -142,6 +144,7 @@ impl Scripted {
                 Answer::Accepted => Ok(Settled::Accepted),
                 Answer::Stale => Ok(Settled::Stale),
                 Answer::Fails => Err(Error::Closed),
+                Answer::Panics => panic!("of all tasks, this one"),
             }
         }
         .boxed()

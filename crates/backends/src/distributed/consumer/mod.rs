@@ -24,7 +24,7 @@ use self::source::Source;
 use super::announcement::Announcement;
 use super::connect::Shared;
 use super::heartbeat::{Heartbeat, Identity};
-use super::vitals::{Standing, Vitals};
+use super::vitals::{Means, Standing, Vitals};
 use crate::broker::{Delivery, Error, Settled, TaskConsumer};
 use crate::lease::{Arbiter, Assertion, Held};
 
@@ -42,15 +42,14 @@ pub struct RemoteConsumer {
 }
 
 impl RemoteConsumer {
-    /// Starts a session; `operations` describes those that it has, and `drains_at` is when it will stop to
-    /// take tasks.
+    /// Starts a session; `operations` describes those that it has, and `means` is what others may lack.
     pub(super) async fn start(
         shared: Arc<Shared>,
         session: Session,
         operations: Option<Vec<u8>>,
-        drains_at: Option<Instant>,
+        means: Means,
     ) -> Result<Self, super::connect::Error> {
-        let vitals = Arc::new(Vitals::new(drains_at));
+        let vitals = Arc::new(Vitals::new(means));
         let identity = Identity {
             session: session.clone(),
             started_at_us: protocol::to_unix_micros(std::time::SystemTime::now()),

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::Facts;
-use super::task::Explanation;
-use crate::display::counted;
+use super::facts::{Facts, TaskFacts};
+use super::task::{Explanation, own_reasons};
+use crate::display::{age, counted, length};
 
-/// Explains the execution.
-pub(super) fn explain(facts: &Facts) -> Explanation {
+/// So many tasks are named of those that run, and of those that are held up.
+const MOST_NAMED: usize = 5;
+
+/// Explains the execution. `held_up` are tasks that no worker has and that some have had.
+pub(super) fn explain(facts: &Facts, held_up: &[TaskFacts]) -> Explanation {
     let mut reasons = facts.obstacles();
     let counts = &facts.view.record.counts;
     let unfinished = counts.expanded.saturating_sub(counts.succeeded + counts.failed + counts.cancelled);
@@ -26,8 +29,17 @@ pub(super) fn explain(facts: &Facts) -> Explanation {
         reasons.push(if unfinished == 0 {
             "no task is out: a flow is at work, or the last outcomes are being recorded".to_owned()
         } else {
-            format!("{tasks} without an outcome, {running} of them known to have been running for a while")
+            format!("{tasks} without an outcome, {running} of them known to be running")
         });
+        let started = known.iter().filter(|task| task.waits_for.is_none()).take(MOST_NAMED);
+        reasons.extend(started.map(|task| format!("runs: {} for {}", task.task, length(age(task.since_us)))));
+        reasons.extend(held_up.iter().take(MOST_NAMED).filter_map(|task| {
+            let reasons = own_reasons(task);
+            (!reasons.is_empty()).then(|| format!("waits: {}: {}", task.id, reasons.join("; ")))
+        }));
+        if let Some(others @ 1..) = held_up.len().checked_sub(MOST_NAMED) {
+            reasons.push(format!("waits: {} more that workers have had", counted(others as u64, "task")));
+        }
         for (semaphore, count) in waiting {
             let tasks = counted(count, "task");
             reasons.push(format!("on workers for a place in semaphore {semaphore}: {tasks} waiting"));
@@ -36,7 +48,11 @@ pub(super) fn explain(facts: &Facts) -> Explanation {
     }
     if counts.failed > 0 {
         let failed = counted(counts.failed, "dead task");
-        reasons.push(format!("{failed}; they are tried again with: {}", facts.commands.replay));
+        let (list, replay) = (&facts.commands.list_dead, &facts.commands.replay);
+        reasons.push(match is_active {
+            true => format!("{failed}: {list}; once the execution has ended, tried again with: {replay}"),
+            false => format!("{failed}: {list}; tried again with: {replay}"),
+        });
     }
     Explanation { status: facts.status(), reasons }
 }
@@ -53,7 +69,7 @@ mod tests {
         let mut facts = facts();
         facts.view.record.counts.expanded = 9;
         facts.view.record.counts.succeeded = 2;
-        let explanation = explain(&facts);
+        let explanation = explain(&facts, &[]);
         assert_eq!(explanation.status, "running");
         let said = explanation.reasons.join("\n");
         assert!(said.contains("7 tasks without an outcome"), "{said}");
@@ -67,8 +83,8 @@ mod tests {
         };
         let tasks = [running("a", None), running("b", Some("cuda")), running("c", Some("cuda"))];
         facts.workers[0].presence.running.extend(tasks);
-        let said = explain(&facts).reasons.join("\n");
-        assert!(said.contains("outcome, 1 of them known to have been running"), "{said}");
+        let said = explain(&facts, &[]).reasons.join("\n");
+        assert!(said.contains("outcome, 1 of them known to be running"), "{said}");
         assert!(said.contains("on workers for a place in semaphore cuda: 2 tasks waiting"), "{said}");
     }
 
@@ -78,7 +94,7 @@ mod tests {
         facts.view.record.status = Status::Failed;
         facts.view.record.counts.failed = 3;
         facts.view.owner = None;
-        let said = explain(&facts).reasons.join("\n");
+        let said = explain(&facts, &[]).reasons.join("\n");
         assert!(said.contains("3 dead tasks") && said.contains("REPLAY"), "{said}");
         assert!(!said.contains("worker --queue"), "{said}");
     }

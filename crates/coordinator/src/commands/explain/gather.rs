@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use backends::distributed::Control;
+use backends::lease::State;
 use backends::store::View;
 use protocol::{Status, TaskId, WorkerType};
 use serde_json::json;
@@ -20,6 +21,9 @@ use crate::commands::{Stop, print, print_json, queues};
 
 const EMBEDDED: &str = "; of an execution without servers, `coordinator executions show` tells all there is";
 
+/// So many tasks of an execution are asked for what holds them up.
+const MOST_LOOKED_AT: u64 = 10_000;
+
 /// Runs the command.
 pub(crate) fn run(common: &Common, args: &ExplainArgs) -> Result<ExitCode, Stop> {
     let backend = Backend::need_servers(common, Needs::Store, EMBEDDED)?;
@@ -28,12 +32,15 @@ pub(crate) fn run(common: &Common, args: &ExplainArgs) -> Result<ExitCode, Stop>
     let view = backend.view(&args.id)?;
     let explanation = match args.task {
         None => {
-            let types = match &view.owner {
-                Some(_) => types(&view, question.walk(&view)?.as_ref()),
+            let (types, held_up) = match &view.owner {
+                Some(_) => {
+                    let walk = question.walk(&view)?;
+                    (types(&view, walk.as_ref()), question.held_up(&view, walk.as_ref())?)
+                }
                 // A coordinator is missing first of all.
-                None => BTreeSet::new(),
+                None => (BTreeSet::new(), Vec::new()),
             };
-            execution::explain(&question.gather(view, types)?)
+            execution::explain(&question.gather(view, types)?, &held_up)
         }
         Some(id) => {
             let walk = question.walk(&view)?;
@@ -109,6 +116,25 @@ impl Question<'_> {
             list_dead: command(common, &format!("dead list {}", args.id)),
         };
         Ok(Facts { view, flags, workers, queues, types, trouble, commands })
+    }
+
+    /// Tasks that no worker has and that some have had, of the first that a walk meets.
+    fn held_up(&self, view: &View, walk: Option<&Walk>) -> Result<Vec<TaskFacts>, Stop> {
+        let tasks = walk.map_or_else(Vec::new, |walk| walk.first(self.backend, MOST_LOOKED_AT));
+        let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+        let leases = self.backend.block_on(self.control.leases(&view.record.id, &ids))?;
+        let now_ms = self.control.now_ms();
+        let facts = tasks.into_iter().zip(leases).map(|(task, lease)| TaskFacts {
+            id: task.id,
+            lease,
+            dead: None,
+            task: Some(task),
+            now_ms,
+        });
+        let is_free = |facts: &TaskFacts| {
+            facts.lease.as_ref().is_some_and(|record| matches!(record.state, State::Free { .. }))
+        };
+        Ok(facts.filter(is_free).collect())
     }
 
     fn gather_task(&self, view: &View, walk: Option<&Walk>, id: TaskId) -> Result<TaskFacts, Stop> {

@@ -78,13 +78,14 @@ fn leased(facts: &Facts, task: &TaskFacts, record: &Record) -> Explanation {
             };
             Explanation::new("leased", vec![reason])
         }
-        None => Explanation::new(
-            "queued",
-            vec![format!(
+        None => {
+            let mut reasons = vec![format!(
                 "attempt {attempt} began {since} ago by a worker that is gone; another gets the task as soon as its \
                  delayed copy comes up, which may take some minutes for long tasks"
-            )],
-        ),
+            )];
+            reasons.extend(queued(facts, task, &Spent::default()));
+            Explanation::new("queued", reasons)
+        }
     }
 }
 
@@ -116,6 +117,22 @@ fn done(facts: &Facts, task: &TaskFacts, attempt: u32, outcome: &[u8]) -> Explan
 
 fn free(facts: &Facts, task: &TaskFacts, record: &Record, history: &[u8]) -> Explanation {
     let history: History = protocol::decode_part(history).unwrap_or_default();
+    let mut reasons = past(task, record, &history);
+    reasons.extend(queued(facts, task, &history.spent));
+    Explanation::new("queued", reasons)
+}
+
+/// What holds up this task and no other, if no worker has it.
+pub(super) fn own_reasons(task: &TaskFacts) -> Vec<String> {
+    match &task.lease {
+        Some(record @ Record { state: State::Free { history, .. }, .. }) => {
+            past(task, record, &protocol::decode_part(history).unwrap_or_default())
+        }
+        Some(_) | None => Vec::new(),
+    }
+}
+
+fn past(task: &TaskFacts, record: &Record, history: &History) -> Vec<String> {
     let mut reasons = Vec::new();
     if let Some(last) = history.failed_attempts.last() {
         reasons.push(format!(
@@ -125,7 +142,7 @@ fn free(facts: &Facts, task: &TaskFacts, record: &Record, history: &[u8]) -> Exp
             last.failure.summary(),
             last.failure.cause.as_str()
         ));
-        reasons.extend(back_off(task, &history, last));
+        reasons.extend(back_off(task, history, last));
     }
     if let Some(Declined { times, node, why }) = &history.declined {
         let times = counted((*times).into(), "time");
@@ -135,8 +152,7 @@ fn free(facts: &Facts, task: &TaskFacts, record: &Record, history: &[u8]) -> Exp
         let lost = counted(record.lost.into(), "worker");
         reasons.push(format!("{lost} died while running it, so it is run with no other beside it"));
     }
-    reasons.extend(queued(facts, task, &history.spent));
-    Explanation::new("queued", reasons)
+    reasons
 }
 
 /// Until when the next attempt waits; the delay itself was drawn by chance.
@@ -168,9 +184,7 @@ fn unknown(facts: &Facts, task: &TaskFacts) -> Explanation {
     let Commands { show, list_dead, .. } = &facts.commands;
     reasons.push(match facts.view.owner {
         Some(_) => {
-            format!(
-                "which tasks are dead can be seen when the execution has ended; how many have ended: {show}"
-            )
+            format!("it is not among the dead tasks so far, as listed by: {list_dead}; how many have ended: {show}")
         }
         None => format!("it is not among the dead tasks, as listed by: {list_dead}"),
     });

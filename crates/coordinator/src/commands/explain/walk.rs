@@ -54,6 +54,12 @@ impl Walk {
         backend.block_on(walk).ok().flatten()
     }
 
+    /// The first tasks.
+    pub(super) fn first(&self, backend: &Backend, most: u64) -> Vec<Arc<Task>> {
+        let walk = crate::plan::first(crate::root::call(&self.spec.root), &self.resolver, most);
+        backend.block_on(walk).unwrap_or_default()
+    }
+
     /// All tasks, unless counting them takes too long.
     pub(super) fn plan(&self) -> Option<Plan> {
         let (root, resolver) = (crate::root::call(&self.spec.root), Arc::clone(&self.resolver));

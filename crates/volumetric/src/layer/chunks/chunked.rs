@@ -9,7 +9,7 @@ use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::chunks::cache::Cache;
 use crate::layer::chunks::many::for_each;
 use crate::layer::chunks::{Chunks, Fill, Layout};
-use crate::layer::{Error, Scale, Volume};
+use crate::layer::{Error, Scale, Unusable, Volume, absent};
 
 /// A volume made of chunks.
 #[derive(Debug, Clone)]
@@ -36,16 +36,21 @@ pub(crate) struct Level {
     pub(crate) chunks: Arc<dyn Chunks>,
 }
 
-/// A scale that cannot be used, and why.
-#[derive(Debug, Clone)]
-pub(crate) struct Unusable {
-    pub(crate) resolution: Resolution,
-    pub(crate) reason: String,
-}
+/// 64 GiB: chunks of more bytes are not read or written.
+const MOST_BYTES: u128 = 1 << 36;
 
 impl Chunked {
     /// Of its scales, in any order. What was never written is 0, and chunks of nothing else are written.
     pub(crate) fn new(path: String, data_type: DataType, channels: usize, mut levels: Vec<Level>) -> Self {
+        let voxel = channels as u128 * data_type.size() as u128;
+        let mut unusable = Vec::new();
+        levels.retain(|level| match level.too_large(voxel) {
+            Some(reason) => {
+                unusable.push(Unusable { resolution: level.resolution, reason });
+                false
+            }
+            None => true,
+        });
         levels
             .sort_by(|one, other| one.resolution.voxel_volume().total_cmp(&other.resolution.voxel_volume()));
         Self {
@@ -56,7 +61,7 @@ impl Chunked {
             fills_missing: true,
             deletes_filled: false,
             levels,
-            unusable: Vec::new(),
+            unusable,
             cache: None,
         }
     }
@@ -66,13 +71,7 @@ impl Chunked {
         if let Some(found) = levels.find(|(_, level)| level.resolution == resolution) {
             return Ok(found);
         }
-        if let Some(scale) = self.unusable.iter().find(|scale| scale.resolution == resolution) {
-            let (layer, reason) = (self.path.clone(), scale.reason.clone());
-            return Err(Error::Unusable { layer, resolution, reason });
-        }
-        let available: Vec<String> = self.levels.iter().map(|level| level.resolution.to_string()).collect();
-        let available = if available.is_empty() { "none".to_owned() } else { available.join(", ") };
-        Err(Error::NoScale { layer: self.path.clone(), resolution, available })
+        Err(absent(&self.path, resolution, self.levels.iter().map(|level| level.resolution), &self.unusable))
     }
 
     fn require_inside(&self, resolution: Resolution, bounds: Bounds, available: Bounds) -> Result<(), Error> {
@@ -198,6 +197,10 @@ impl Volume for Chunked {
         self.levels.iter().map(Level::scale).collect()
     }
 
+    fn unusable(&self) -> Vec<Unusable> {
+        self.unusable.clone()
+    }
+
     fn scale(&self, resolution: Resolution) -> Result<Scale, Error> {
         self.level(resolution).map(|(_, level)| level.scale())
     }
@@ -261,7 +264,9 @@ impl Volume for Chunked {
         let placed = Placed { bytes: array.elements().bytes(), bounds };
         let indices: Vec<Vec3> = layout.indices(bounds).collect();
         let write = |index: &Vec3| self.write_chunk(chunks, *index, placed);
-        let result = for_each(&indices, chunks.concurrency(), write, |_, ()| Ok(()));
+        let result = for_each(&indices, chunks.concurrency(), write, |_, ()| Ok(()))
+            // The outcome of whoever wrote them will be durable. All at once costs about as much as one.
+            .and_then(|()| chunks.sync(&indices));
         if let Some(cache) = &self.cache {
             cache.forget(scale, |start| {
                 indices.iter().any(|index| layout.chunk(*index).contains(&Bounds::at(start, Vec3::ONE)))
@@ -272,6 +277,17 @@ impl Volume for Chunked {
 }
 
 impl Level {
+    /// Why no machine could hold what is read as a whole, if so.
+    fn too_large(&self, voxel: u128) -> Option<String> {
+        let part = self.chunks.part();
+        let bytes = part
+            .0
+            .iter()
+            .try_fold(voxel, |all, length| all.checked_mul(u128::try_from(*length).unwrap_or(0)));
+        (bytes.is_none_or(|bytes| bytes > MOST_BYTES))
+            .then(|| format!("its chunks of {part} with {voxel} bytes a voxel are larger than 64 GiB"))
+    }
+
     fn scale(&self) -> Scale {
         let layout = self.chunks.layout();
         Scale {

@@ -7,7 +7,7 @@ mod layout;
 mod many;
 mod store;
 
-pub(crate) use chunked::{Chunked, Level, Unusable};
+pub(crate) use chunked::{Chunked, Level};
 pub(crate) use fill::Fill;
 pub(crate) use layout::Layout;
 pub(crate) use store::Chunks;

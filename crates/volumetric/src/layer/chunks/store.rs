@@ -31,6 +31,9 @@ pub(crate) trait Chunks: Send + Sync + fmt::Debug {
     /// Deletes a chunk, so that it was never written.
     fn delete(&self, index: Vec3) -> Result<(), Error>;
 
+    /// Waits until what was written or deleted of these chunks is safe from a loss of power.
+    fn sync(&self, indices: &[Vec3]) -> Result<(), Error>;
+
     /// Why chunks cannot be written, if they cannot.
     fn why_read_only(&self) -> Option<String> {
         None

@@ -153,6 +153,12 @@ impl Chunks for Files {
         Ok(self.storage.delete(&name)?)
     }
 
+    fn sync(&self, indices: &[Vec3]) -> Result<(), Error> {
+        let names = indices.iter().map(|index| self.name(*index));
+        let ending = if self.gzips && !self.storage.says_encodings() { GZIP } else { "" };
+        Ok(self.storage.sync(names.map(|name| name + ending))?)
+    }
+
     fn why_read_only(&self) -> Option<String> {
         self.encoding.why_not_written()
     }

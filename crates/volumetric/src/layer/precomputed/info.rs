@@ -115,7 +115,8 @@ pub(super) fn read(storage: &Storage) -> Result<Option<Map<String, Json>>, Error
 /// Writes it, indented for people.
 pub(super) fn write(storage: &Storage, info: &Map<String, Json>) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(info).expect("JSON can be written as text");
-    Ok(storage.put(INFO, text.as_bytes())?)
+    storage.put(INFO, text.as_bytes())?;
+    Ok(storage.sync([INFO.to_owned()])?)
 }
 
 /// The name of a scale of this resolution, such as `4_4_40`.

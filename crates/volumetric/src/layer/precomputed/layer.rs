@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::array::DataType;
-use crate::layer::chunks::{Chunked, Chunks, Level, Unusable};
+use crate::layer::chunks::{Chunked, Chunks, Level};
 use crate::layer::precomputed::chunks::Files;
 use crate::layer::precomputed::cv_kwargs::CvKwargs;
 use crate::layer::precomputed::encoding::Encoding;
@@ -13,7 +13,7 @@ use crate::layer::precomputed::parameters::{OnExists, PrecomputedSpec};
 use crate::layer::precomputed::shards::{Indices, Sharding, Shards};
 use crate::layer::settings::{Opened, Settings};
 use crate::layer::storage::Storage;
-use crate::layer::{Error, settings};
+use crate::layer::{Error, Unusable, settings};
 
 /// The storage at a path, which may have `precomputed://` before it.
 pub(super) fn open_storage(path: &str) -> Result<Storage, Error> {
@@ -186,7 +186,7 @@ fn volume(storage: &Storage, info: &Info, kwargs: &CvKwargs) -> Result<Chunked, 
         }
     }
     let mut volume = Chunked::new(storage.place().to_owned(), info.data_type, channels, levels);
-    volume.unusable = unusable;
+    volume.unusable.extend(unusable);
     volume.fill = kwargs.background(info.data_type)?;
     volume.fills_missing = kwargs.fills_missing;
     // A layer whose chunks must all be there keeps empty ones.

@@ -246,6 +246,10 @@ impl Chunks for Shards {
         Err(Error::ReadOnly { layer: self.storage.place().to_owned(), reason: READ_ONLY.into() })
     }
 
+    fn sync(&self, _: &[Vec3]) -> Result<(), Error> {
+        Ok(())
+    }
+
     fn why_read_only(&self) -> Option<String> {
         Some(READ_ONLY.into())
     }

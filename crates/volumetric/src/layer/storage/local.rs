@@ -1,5 +1,6 @@
 //! Files of this machine. A file is replaced as a whole: written beside its place and moved there.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -56,6 +57,24 @@ pub(super) fn put_if_absent(path: &Path, bytes: &[u8]) -> io::Result<bool> {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Waits until files that were put, or deleted, are so on disk.
+pub(super) fn sync(paths: impl Iterator<Item = PathBuf>) -> io::Result<()> {
+    let mut directories = BTreeSet::new();
+    for path in paths {
+        // Its content, before the name that shows it.
+        if let Some(file) = found(File::open(&path))? {
+            file.sync_data()?;
+        }
+        directories.extend(path.parent().map(Path::to_owned));
+    }
+    for directory in directories {
+        if let Some(directory) = found(File::open(directory))? {
+            directory.sync_all()?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn delete(path: &Path) -> io::Result<()> {

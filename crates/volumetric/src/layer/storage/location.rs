@@ -118,7 +118,8 @@ pub(crate) fn is_same_place(one: &str, other: &str) -> bool {
     canonical(one) == canonical(other)
 }
 
-fn canonical(text: &str) -> String {
+/// A text that all that name a place have in common.
+pub(crate) fn canonical(text: &str) -> String {
     let place = match text.split_once("://") {
         Some(("precomputed" | "zarr" | "zarr2" | "zarr3", place)) => place,
         _ => text,

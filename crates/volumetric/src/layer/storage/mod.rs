@@ -10,4 +10,4 @@ mod store;
 pub use error::{Action, Error};
 pub use store::Storage;
 
-pub(crate) use location::{absolute, is_same_place};
+pub(crate) use location::{absolute, canonical, is_same_place};

@@ -202,6 +202,8 @@ fn client(scheme: Scheme, base: &str) -> io::Result<Arc<dyn ObjectStore>> {
     if let Some(client) = clients.get(&(scheme, base.to_owned())) {
         return Ok(client.clone());
     }
+    // Which cryptography TLS goes by, unless the program has chosen: an error means that it has.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let retry = RetryConfig { max_retries: RETRIES, retry_timeout: PATIENCE, ..RetryConfig::default() };
     let client: Arc<dyn ObjectStore> = match scheme {
         // `from_env` reads the usual variables of each provider; options would replace what it read of them.

@@ -206,6 +206,18 @@ impl Storage {
         .map_err(|source| self.failed(Action::Write, key, source))
     }
 
+    /// Waits until what was put under keys, or deleted, is safe from a loss of power. Object stores answer no sooner.
+    ///
+    /// # Errors
+    /// If that cannot be said.
+    pub(crate) fn sync(&self, keys: impl IntoIterator<Item = String>) -> Result<(), Error> {
+        match &self.kind {
+            Kind::Local(directory) => local::sync(keys.into_iter().map(|key| directory.join(key)))
+                .map_err(|source| self.failed(Action::Write, "", source)),
+            Kind::Remote(_) => Ok(()),
+        }
+    }
+
     /// Deletes what stands under a key, if anything does.
     ///
     /// # Errors

@@ -358,6 +358,11 @@ impl Chunks for ZarrChunks {
         Ok(())
     }
 
+    fn sync(&self, indices: &[Vec3]) -> Result<(), Error> {
+        let chunks = indices.iter().flat_map(|index| self.of_array(*index));
+        Ok(self.array.storage.sync(chunks.map(|(indices, _)| self.key(&indices)))?)
+    }
+
     fn why_read_only(&self) -> Option<String> {
         let times = self.array.axes.pick(&self.array.chunk_shape, Axis::T, 1);
         (times > 1).then(|| {

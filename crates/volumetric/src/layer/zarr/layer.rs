@@ -5,8 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::geometry::{Resolution, Vec3};
-use crate::layer::Error;
-use crate::layer::chunks::{Chunked, Level, Unusable};
+use crate::layer::chunks::{Chunked, Level};
 use crate::layer::settings::{self, Opened, Settings};
 use crate::layer::storage::Storage;
 use crate::layer::zarr::array::{ZarrArray, ZarrChunks};
@@ -15,6 +14,7 @@ use crate::layer::zarr::hierarchy::{self, Node, Root};
 use crate::layer::zarr::making::{self, Wanted};
 use crate::layer::zarr::ome::Image;
 use crate::layer::zarr::parameters::ZarrSpec;
+use crate::layer::{Error, Unusable};
 
 impl ZarrSpec {
     /// What the layer is or will be; nothing is written.
@@ -78,7 +78,7 @@ impl ZarrSpec {
         for (key, text) in &wanted.nodes {
             storage.put(key, text.as_bytes())?;
         }
-        Ok(())
+        Ok(storage.sync(wanted.nodes.iter().map(|(key, _)| key.clone()))?)
     }
 
     /// Checks all that can be checked of the parameters alone.
@@ -208,7 +208,7 @@ impl ZarrSpec {
             }
         }
         let mut volume = Chunked::new(storage.place().to_owned(), data_type, channels, levels);
-        volume.unusable = unusable;
+        volume.unusable.extend(unusable);
         volume.fill = fill;
         volume.fills_missing = self.fill_missing.unwrap_or(true);
         volume.deletes_filled = volume.fills_missing;
