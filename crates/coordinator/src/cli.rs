@@ -44,7 +44,7 @@ pub(crate) struct Common {
     /// Use no servers, although AMQP_URL and REDIS_URL name some
     #[arg(long, global = true)]
     pub(crate) embedded: bool,
-    /// Say more on standard error; twice for each task. OTAMAN_LOG=filter decides finely
+    /// Say more on standard error: each task that runs in this process; twice: more yet. OTAMAN_LOG=filter decides finely
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     /// Show no progress and no notes; results and errors only

@@ -125,6 +125,7 @@ impl Executor {
             let duration = start.elapsed();
             match result {
                 Ok(value) => {
+                    tracing::info!(took = ?duration, "succeeded");
                     if let Some(peers) = &self.peers {
                         peers.succeeded(task, duration);
                     }
@@ -132,6 +133,8 @@ impl Executor {
                     Attempted { started_at_us, duration, result: Ok(value), put_off, rest }
                 }
                 Err(judged) => {
+                    let (cause, why) = (judged.failure.cause.as_str(), judged.failure.summary());
+                    tracing::info!(took = ?duration, cause, "failed: {why}");
                     let Spared { failure, put_off, rest } = match &self.peers {
                         Some(peers) => peers.spare(judged, delivery, duration).await,
                         None => Spared::no(judged.failure),

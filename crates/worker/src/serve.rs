@@ -230,8 +230,15 @@ impl Start {
             started = sessions.start() => started?,
             () = leaving.stop.cancelled() => return Ok(()),
         };
+        let time = self.time.as_ref().map_or_else(String::new, |time| {
+            let left = DurationText(Duration::from_secs(time.schedule.drain_after.as_secs()));
+            format!(
+                " for {left}{}",
+                if time.reason == Reason::JobEnd { ", as its job ends then" } else { "" }
+            )
+        });
         self.voice.say(format_args!(
-            "{name}: takes tasks from {} ({} at once), broker {place}",
+            "{name}: takes tasks from {} ({} at once){time}, broker {place}",
             sessions.observed.queues.iter().map(|queue| queue.as_str()).collect::<Vec<_>>().join(", "),
             sessions.config.concurrency,
         ));

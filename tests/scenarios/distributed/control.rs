@@ -101,3 +101,29 @@ fn explain_names_what_is_missing() {
     assert!(explained.stdout.contains("worker"), "{}", explained.stdout);
     drop(running);
 }
+
+#[test]
+fn dead_and_running_tasks_can_be_seen_while_the_execution_runs() {
+    let cluster = Cluster::start();
+    let _worker = cluster.worker().start(&["--queue", "cpu", "--concurrency", "2", "--quiet"]);
+    let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [
+        {"@type": "command", "argv": ["sh", "-c", "echo why >&2; exit 3"]}, {"@type": "sleep", "duration": "1h"},
+        {"@type": "command", "argv": ["sh", "-c", "exit 75"], "@retry": {"initial_delay": "1h", "max_delay": "1h"}}]});
+    let mut running = execute(&cluster, "seen", &spec, &["--on-failure", "continue"]);
+    let dead = until("the dead task to be listed", || {
+        // The execution is not there at once.
+        let listed = cluster.coordinator().run(&["dead", "list", "-o", "json"]).expect(0).json();
+        listed[0]["task"].as_str().map(str::to_owned)
+    });
+    let shown = cluster.coordinator().run(&["dead", "show", "seen", &dead]).expect(0).stdout;
+    assert!(shown.contains("| why"), "{shown}");
+    until("all to be told why it goes on", || {
+        let told = cluster.coordinator().run(&["explain", "seen"]).expect(0).stdout;
+        let parts = ["  runs: task-", "  waits: task-", "it waits before its next attempt", "1 dead task: "];
+        parts.iter().all(|part| told.contains(part)).then_some(())
+    });
+    until("the coordinator to tell of it", || {
+        running.stderr().contains(&format!("failed: command ({dead}): ")).then_some(())
+    });
+    assert!(!running.has_ended());
+}

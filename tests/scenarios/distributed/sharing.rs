@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{Cluster, Worker, program, until};
 
-use super::{assert_numbers, execute, numbers};
+use super::{assert_numbers, execute, numbers, until_there_are};
 
 #[test]
 fn large_values_travel_by_reference() {
@@ -68,13 +68,29 @@ fn a_worker_leaves_operations_that_it_lacks_to_others_on_its_queue() {
         .with_env("AMQP_URL", cluster.amqp_url())
         .with_env("REDIS_URL", cluster.redis_url());
     let _own = own.start(&["--queue", "cpu", "--concurrency", "1", "--quiet"]);
-    until("both workers", || {
-        let shown = cluster.coordinator().run(&["workers", "-o", "json"]).expect(0).json();
-        (shown.as_array().map(Vec::len) == Some(2)).then_some(())
-    });
+    until_there_are(&cluster, 2);
     let spec = json!({"@type": "map_flow", "over": {"range": [0, TASKS]}, "do": {"@type": "evaluate", "x": "{item}"}});
     let document = execute(&cluster, "shared", &spec, &["--quiet"]).wait().expect(0).json();
     assert_eq!(document["result"][3], 7.0);
     assert_eq!(document["tasks"]["succeeded"], TASKS);
     assert!(stock.stderr().contains("lacks an operation"), "{}", stock.stderr());
+}
+
+#[test]
+fn a_worker_leaves_tasks_whose_semaphore_it_lacks_to_others_that_have_it() {
+    const TASKS: u64 = 10;
+    let cluster = Cluster::start();
+    let _without = cluster.worker().start(&["--queue", "cpu", "--concurrency", "4", "--quiet"]);
+    let with = ["--queue", "cpu", "--concurrency", "1", "--semaphore", "licence=1", "--quiet"];
+    let with = cluster.worker().start(&with);
+    until_there_are(&cluster, 2);
+    let spec = json!({"@type": "map_flow", "over": {"range": [0, TASKS]},
+        "do": {"@type": "echo", "value": "{item}", "@semaphores": ["licence"]}});
+    assert_eq!(assert_numbers(execute(&cluster, "licensed", &spec, &["--quiet"]).wait(), TASKS), 0);
+    drop(with);
+    until_there_are(&cluster, 1);
+    let spec = json!({"@type": "echo", "value": 1, "@semaphores": ["licence"], "@key": "alone"});
+    let failed = execute(&cluster, "alone", &spec, &["--quiet"]).wait().expect(1);
+    let told = failed.json()["failures"].to_string();
+    assert!(told.contains("--semaphore licence=1"), "{told}");
 }

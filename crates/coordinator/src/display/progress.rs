@@ -244,7 +244,8 @@ fn headline(progress: &Progress) -> String {
 }
 
 fn tempo(progress: &Progress, per_second: f64) -> String {
-    let left = if progress.is_stopping {
+    // What is held up, nobody knows for how long, has no end to be foreseen.
+    let left = if progress.is_stopping || progress.is_paused || progress.trouble.is_some() {
         String::new()
     } else {
         left_text(known_in_all(progress), done(progress), per_second)

@@ -1,5 +1,6 @@
 //! A process group that does not outlive its owner, and how it is waited for and stopped.
 
+use std::fs;
 use std::io;
 use std::pin::{Pin, pin};
 use std::process::ExitStatus;
@@ -124,8 +125,28 @@ impl Group {
     }
 
     fn is_empty(&self) -> bool {
-        self.leader.as_ref().is_none_or(|(leader, _)| test_kill_process_group(*leader) == Err(Errno::SRCH))
+        self.leader.as_ref().is_none_or(|(leader, _)| {
+            test_kill_process_group(*leader) == Err(Errno::SRCH) || have_ended(*leader)
+        })
     }
+}
+
+/// Whether all processes of a group have ended and only wait for whoever has inherited them to take note of that,
+/// which the first process of a container may do late or never.
+fn have_ended(leader: Pid) -> bool {
+    let Ok(processes) = fs::read_dir("/proc") else { return false };
+    let stats = processes.filter_map(|process| {
+        let directory = process.ok()?;
+        directory.file_name().to_str()?.parse::<u32>().ok()?;
+        fs::read_to_string(directory.path().join("stat")).ok()
+    });
+    let mut members = stats.filter_map(|stat| {
+        // Number (name) state parent group …; a name may have anything in it.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?.to_owned();
+        (fields.nth(1)?.parse() == Ok(leader.as_raw_nonzero().get())).then_some(state)
+    });
+    members.all(|state| matches!(&*state, "Z" | "X"))
 }
 
 impl Drop for Group {
