@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use backends::distributed::{Config, Control, Distributed};
 use backends::embedded::EmbeddedStore;
 use backends::store::{self, Store, View};
-use protocol::ExecutionId;
+use protocol::{ExecutionId, TaskId};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Stop, input, say};
@@ -142,6 +142,10 @@ impl Drop for Backend {
 /// A wrong name is the user's to mend; everything else is not.
 pub(crate) fn unknown_execution(error: store::Error) -> Stop {
     match error {
+        store::Error::Unknown { id } if id.as_str().parse::<TaskId>().is_ok() => Stop::Usage(format!(
+            "error: {id} is a task; name its execution first, as in: coordinator dead show EXECUTION {id} \
+             (`coordinator dead list` tells both)"
+        )),
         store::Error::Unknown { id } => {
             Stop::Usage(format!("error: no execution is named {id}; see `coordinator executions`"))
         }
