@@ -133,7 +133,8 @@ fn a_damaged_temporary_is_an_error() {
     let whole: Vec<_> = files().collect();
     assert!(!whole.is_empty());
     let last = arguments::<ReduceChunks>(&run, "volumetric.reduce").pop().unwrap();
-    let damages: [(fn(&[u8]) -> Vec<u8>, &str); 4] = [
+    type Damage = fn(&[u8]) -> Vec<u8>;
+    let damages: [(Damage, &str); 4] = [
         (|bytes| bytes[..bytes.len() - 20].to_vec(), "it ends too early"),
         (|bytes| bytes[..258].to_vec(), "it ends too early"),
         (|bytes| bytes[..20].to_vec(), "its header is damaged"),
