@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use clap::{ArgMatches, Args, FromArgMatches};
 use coordinator::Extra;
 use serde_json::{Value as Json, json};
+use volumetric::expression;
 use volumetric::function::{Registration, registered};
 
+const LAMBDA: &str = r#"{"@type": "lambda", "lambda_str": "lambda src: where(src > 40, src, 0)"}"#;
+
 /// List the functions on arrays that flows over volumes may name as `fn`, with their parameters
-///
-/// Besides these there are expressions, such as {"@type": "lambda", "lambda_str": "lambda src: where(src > 40, src, 0)"}.
 #[derive(Debug, Args)]
 struct FunctionsArgs {
     /// One of them alone
@@ -30,13 +31,14 @@ fn run(matches: &ArgMatches) -> ExitCode {
         Ok(args) => args,
         Err(error) => error.exit(),
     };
-    let wanted = |function: &&Registration| args.name.as_ref().is_none_or(|name| name == function.name());
-    let found: Vec<_> = registered().into_iter().filter(wanted).collect();
-    if let Some(name) = args.name.as_ref().filter(|_| found.is_empty()) {
+    let is_wanted = |known: &str| args.name.as_ref().is_none_or(|name| name == known);
+    let found: Vec<_> = registered().into_iter().filter(|function| is_wanted(function.name())).collect();
+    let has_lambda = is_wanted("lambda");
+    if let Some(name) = args.name.as_ref().filter(|_| found.is_empty() && !has_lambda) {
         let _ = writeln!(io::stderr(), "error: no function is named {name:?}; see `coordinator functions`");
         return ExitCode::from(2);
     }
-    let printed = if args.json { print_json(&found) } else { print(&found) };
+    let printed = if args.json { print_json(&found) } else { print(&found, has_lambda) };
     match printed {
         // Whoever reads no further needs no more.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -55,8 +57,20 @@ fn print_json(functions: &[&Registration]) -> io::Result<()> {
     writeln!(io::stdout(), "{:#}", Json::from(all))
 }
 
-fn print(functions: &[&Registration]) -> io::Result<()> {
+fn print(functions: &[&Registration], has_lambda: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
+    if has_lambda {
+        writeln!(out, "lambda: An expression, with NumPy's operators and types, such as {LAMBDA}")?;
+        writeln!(out, "  lambda_str (required): lambda, names of inputs, and the expression; it may call")?;
+        for line in expression::functions().collect::<Vec<_>>().chunks(6) {
+            writeln!(out, "    {}", line.join(", "))?;
+        }
+        writeln!(
+            out,
+            "  sum, mean, min, max, any and all of one array are those of the chunk at hand, so that results depend on"
+        )?;
+        writeln!(out, "  how a volume is cut.\n")?;
+    }
     for function in functions {
         let schema = Json::from(function.schema());
         writeln!(out, "{}: {}", function.name(), text(&schema))?;

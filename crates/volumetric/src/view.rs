@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::storage::{self, Storage};
-use crate::layer::{self, LayerSpec, Scale, Unusable, Volume, absent};
+use crate::layer::{self, Layer, LayerSpec, Scale, Unusable, Volume, ZarrSpec, absent};
 use crate::picture::{self, Axis, Shading, Slice};
 
 /// Voxels on the longer side of a picture, if its resolution is not said: a coarser scale is shown instead.
@@ -100,7 +100,7 @@ impl View {
     /// # Errors
     /// If there is no such volume, scale or slice, or its values cannot be shown.
     pub fn render(&self) -> Result<Picture, Error> {
-        let layer = layer_at(&self.path)?.open()?;
+        let layer = self.layer()?;
         let axis = self.axis.index();
         let scale = match self.resolution {
             Some(resolution) => layer.volume().scale(resolution)?,
@@ -117,6 +117,20 @@ impl View {
         let slice = Slice { axis: self.axis, index: 0, channel: self.channel, shading: self.shading };
         let unusable = layer.volume().unusable();
         Ok(Picture { png: slice.encode(&array)?, resolution: scale.resolution, index, bounds, unusable })
+    }
+
+    /// The layer. A Zarr array by itself does not say how large its voxels are: as is said, or 1 nm.
+    fn layer(&self) -> Result<Layer, Error> {
+        let spec = layer_at(&self.path)?;
+        spec.open().or_else(|error| match spec {
+            LayerSpec::Zarr(spec) if spec.resolution.is_none() => {
+                let one = || Resolution::from_nanometres([1.0; 3]).expect("is a size");
+                let resolution = Some(self.resolution.unwrap_or_else(one));
+                // What else is wrong is told as it was before.
+                LayerSpec::Zarr(Box::new(ZarrSpec { resolution, ..*spec })).open().map_err(|_| error.into())
+            }
+            LayerSpec::Zarr(_) | LayerSpec::Precomputed(_) => Err(error.into()),
+        })
     }
 
     /// The finest scale of which a slice is not too large, or else the coarsest.

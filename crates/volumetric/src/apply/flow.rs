@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use crate::apply::parameters::SubchunkableApply;
 use crate::apply::plan::Plan;
-use crate::apply::prepared::{Prepared, When, Writing};
+use crate::apply::prepared::{Destination, Prepared, When, Writing};
 use crate::apply::recipe::{ChunkName, Recipe, Reduction, Target, Temporaries};
 use crate::apply::tasks::{CleanUp, CreateLayer, ProcessChunks, ReduceChunks};
 use crate::apply::tiles::Tiles;
@@ -37,7 +37,11 @@ impl FlowSchema for SubchunkableApply {
     async fn expand(self, flow: Flow) -> Result<Json> {
         let prepared = Prepared::new(&self, When::Running)?;
         let work = Work::new(&self, &prepared)?;
-        let _writing = writers::begin(&prepared, &work.recipe)?;
+        let begin = |destination: &Destination| {
+            let path = &destination.description.path;
+            writers::begin(path, &destination.scale, prepared.written(), &work.recipe)
+        };
+        let _writing = prepared.destination.as_ref().map(begin).transpose()?;
         let plan = Plan::of(&prepared, &self);
         flow.estimate(plan.estimate());
         if self.verbose {

@@ -22,7 +22,7 @@ mod sources;
 mod tasks;
 mod temporaries;
 mod tiles;
-mod writers;
+pub(crate) mod writers;
 
 pub use argument::Argument;
 pub use chunked::{ChunkedApply, Chunker, Index};

@@ -1,10 +1,9 @@
-//! Which flows write which volumes now. Where two would write into one storage chunk at once, one of them only a part of
-//! it, what one writes would be lost; the second is refused. All flows of an execution are expanded in one process.
+//! Which flows write which volumes now. Where two would write into one storage chunk at once, it would depend on chance
+//! what stays of either; the second is refused. All flows of an execution are expanded in one process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::apply::error::Error;
-use crate::apply::prepared::Prepared;
 use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::Scale;
 use crate::layer::storage::canonical;
@@ -12,7 +11,7 @@ use crate::layer::storage::canonical;
 /// A std mutex: held to look and to note something, never across an await.
 static WRITERS: Mutex<Vec<Writer>> = Mutex::new(Vec::new());
 
-/// A flow that writes.
+/// What a flow writes of one scale of a layer.
 #[derive(Debug, Clone, PartialEq)]
 struct Writer {
     place: String,
@@ -25,25 +24,24 @@ struct Writer {
 
 /// As long as it lives, the flow writes.
 #[derive(Debug)]
-pub(crate) struct Guard(Option<Writer>);
+pub(crate) struct Guard(Writer);
 
-/// A flow begins to write.
+/// A flow begins to write a box of a scale of the layer at `path`; what it computes is `content`.
 ///
 /// # Errors
 /// If another one writes into one of its storage chunks.
-pub(crate) fn begin(prepared: &Prepared, content: &str) -> Result<Guard, Error> {
-    let Some(destination) = &prepared.destination else { return Ok(Guard(None)) };
+pub(crate) fn begin(path: &str, scale: &Scale, written: Bounds, content: &str) -> Result<Guard, Error> {
     let writer = Writer {
-        place: canonical(&destination.description.path),
-        resolution: prepared.resolution,
-        scale: destination.scale.clone(),
-        written: prepared.written(),
+        place: canonical(path),
+        resolution: scale.resolution,
+        scale: scale.clone(),
+        written,
         content: content.to_owned(),
     };
     writer.begin().map_err(|(chunk, other)| Error::Writers {
-        path: destination.description.path.clone(),
+        path: path.to_owned(),
         chunk: Box::new(chunk),
-        written: Box::new(prepared.written()),
+        written: Box::new(written),
         other: Box::new(other),
     })
 }
@@ -58,24 +56,17 @@ impl Writer {
             return Err((chunk, other));
         }
         writers.push(self.clone());
-        Ok(Guard(Some(self)))
+        Ok(Guard(self))
     }
 
-    /// A storage chunk into which both write, at least one of them only a part of it.
+    /// A storage chunk into which both write.
     fn shared(&self, other: &Self) -> Option<Bounds> {
         let is_same = (&self.place, self.resolution) == (&other.place, other.resolution);
         if !is_same || self.content == other.content || self.scale != other.scale {
             return None;
         }
         let shared = self.chunks(self.written).intersection(&self.chunks(other.written));
-        if shared.is_empty() {
-            return None;
-        }
-        // The chunks at its ends are those that may not be whole.
-        let chunk = |start| self.chunks(Bounds::at(start, Vec3::ONE));
-        let ends = [chunk(shared.start), chunk(shared.stop - Vec3::ONE)];
-        let is_part = |chunk: &Bounds| !self.written.contains(chunk) || !other.written.contains(chunk);
-        ends.into_iter().find(is_part)
+        (!shared.is_empty()).then(|| self.chunks(Bounds::at(shared.start, Vec3::ONE)))
     }
 
     /// All storage chunks that a box touches.
@@ -90,9 +81,8 @@ impl Writer {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let Some(writer) = &self.0 else { return };
         let mut writers = writers();
-        if let Some(at) = writers.iter().position(|other| other == writer) {
+        if let Some(at) = writers.iter().position(|other| *other == self.0) {
             writers.swap_remove(at);
         }
     }
@@ -116,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn two_flows_never_write_parts_of_one_storage_chunk_at_once() {
+    fn two_flows_never_write_into_one_storage_chunk_at_once() {
         // First, second, whether they may write at once.
         let table = [
             ((2, 14, "a"), (14, 26, "b"), false),
@@ -126,8 +116,9 @@ mod tests {
             // They end where storage chunks end.
             ((2, 10, "a"), (10, 26, "b"), true),
             ((3, 10, "a"), (10, 25, "b"), true),
-            // Whole chunks are written as a whole, whoever is the last.
-            ((2, 18, "a"), (10, 26, "b"), true),
+            // Whole chunks are written as a whole, but by whom last?
+            ((2, 18, "a"), (10, 26, "b"), false),
+            ((2, 26, "a"), (2, 26, "b"), false),
             // Equal tasks are one.
             ((2, 14, "a"), (2, 14, "a"), true),
         ];

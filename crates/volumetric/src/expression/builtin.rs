@@ -118,6 +118,18 @@ impl Signature {
         fitting.flat_map(|signature| signature.names.iter().copied())
     }
 
+    /// How it is called, for people: `clip(x, min, max)`, `min(x, …)`.
+    pub(super) fn usage(&self) -> String {
+        let parameters: Vec<&str> = self.parameters.iter().map(|names| names[0]).collect();
+        let more = if self.is_variadic { ", …" } else { "" };
+        format!("{}({}{more})", self.names[0], parameters.join(", "))
+    }
+
+    /// All of them.
+    pub(super) fn all() -> &'static [Self] {
+        &SIGNATURES
+    }
+
     /// How many arguments it takes, in words.
     pub(super) fn wanted(&self) -> String {
         match (self.least, self.parameters.len()) {

@@ -48,3 +48,8 @@ mod typed;
 
 pub use error::{Error, Problem};
 pub use evaluate::{Argument, Expression, Outcome};
+
+/// All functions that expressions may call, each as it is called.
+pub fn functions() -> impl Iterator<Item = String> {
+    builtin::Signature::all().iter().map(builtin::Signature::usage)
+}

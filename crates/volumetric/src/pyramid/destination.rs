@@ -34,6 +34,12 @@ pub(crate) fn format(pyramid: &Pyramid) -> Format {
     pyramid.format.or(by_path).unwrap_or(of_source)
 }
 
+/// The format of the Zarr image that is there.
+fn zarr_format(pyramid: &Pyramid) -> Result<Option<u64>, Error> {
+    let LayerSpec::Zarr(spec) = &pyramid.src else { return Ok(None) };
+    Ok(spec.existing_format()?)
+}
+
 /// The layer to write, with all scales.
 pub(crate) fn layer(
     pyramid: &Pyramid,
@@ -81,7 +87,8 @@ pub(crate) fn layer(
             spec.num_channels = u64::try_from(source.channels).ok();
             spec.chunk_size = Some(chunk(pyramid, first));
             spec.shard_size = pyramid.shard_size;
-            spec.zarr_format = pyramid.zarr_format;
+            spec.zarr_format =
+                pyramid.zarr_format.or(if is_in_place(pyramid) { zarr_format(pyramid)? } else { None });
             spec.codec = pyramid.codec.clone();
             Ok(LayerSpec::Zarr(Box::new(spec)))
         }

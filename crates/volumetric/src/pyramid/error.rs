@@ -7,9 +7,15 @@ use crate::layer;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The source or the destination is not as it must be.
+    /// The destination is not as it must be.
     #[error(transparent)]
     Layer(#[from] layer::Error),
+    /// There is no source, or not yet.
+    #[error(transparent)]
+    NoSource(layer::Error),
+    /// The source cannot be used.
+    #[error(transparent)]
+    BadSource(layer::Error),
     /// The source has nothing to begin with.
     #[error("{0} has no scale to build a pyramid from")]
     NoScales(String),
@@ -55,8 +61,8 @@ impl Error {
     /// The argument that is to be changed, as a JSON pointer.
     pub(crate) fn place(&self) -> &'static str {
         match self {
-            Self::Layer(_) => "",
-            Self::NoScales(_) => "/src",
+            Self::Layer(_) => "/path",
+            Self::NoSource(_) | Self::BadSource(_) | Self::NoScales(_) => "/src",
             Self::Source(_) | Self::Finest { .. } => "/src_resolution",
             Self::Factor(_) | Self::Both { .. } => "/factors",
             Self::TooCoarse(..) => "/levels",

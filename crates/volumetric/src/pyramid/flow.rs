@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::apply::writers;
 use crate::array::DataType;
 use crate::geometry::{Bounds, Fit, Grid, Layout, Resolution, Vec3};
 use crate::layer::{self, Description, LayerSpec, Scale};
@@ -105,6 +106,8 @@ pub struct Built {
 
 /// All that is known before anything is written.
 struct Plan {
+    /// Where it writes.
+    path: String,
     dst: LayerSpec,
     first: Resolution,
     /// Source and destination of each step, and the scales of both; the copy comes first, if there is one.
@@ -131,7 +134,12 @@ impl Pyramid {
     }
 
     fn plan(&self) -> Result<Plan, Error> {
-        let source = self.src.describe().map_err(layer::Error::of_source)?;
+        let source = self.src.describe().map_err(layer::Error::of_source).map_err(|error| {
+            match error.is_missing() {
+                true => Error::NoSource(error),
+                false => Error::BadSource(error),
+            }
+        })?;
         let first = match self.src_resolution {
             Some(resolution) => source.scale(resolution).map_err(Error::Source)?,
             None => finest(&source)?,
@@ -162,7 +170,7 @@ impl Pyramid {
         let method =
             self.method.unwrap_or(if self.is_of_labels(&source) { Method::Mode } else { Method::Mean });
         let voxel_bytes = (source.channels * source.data_type.size()) as u64;
-        Ok(Plan { dst, first: first.resolution, stages, steps, method, voxel_bytes })
+        Ok(Plan { path: target.path, dst, first: first.resolution, stages, steps, method, voxel_bytes })
     }
 }
 
@@ -216,12 +224,20 @@ impl FlowSchema for Pyramid {
     fn check(&self, _: &dyn Resolve) -> Vec<(String, Failure)> {
         match self.plan() {
             Ok(_) => Vec::new(),
+            // An earlier stage of the spec may make it.
+            Err(Error::NoSource(error)) => {
+                tracing::warn!("$.src: {error}; the flow cannot run unless an earlier one makes it");
+                Vec::new()
+            }
             Err(error) => vec![(error.place().to_owned(), error.into())],
         }
     }
 
     async fn expand(self, flow: Flow) -> Result<Built, Failure> {
         let plan = self.plan()?;
+        let content = serde_json::to_string(&self)?;
+        let begin = |stage: &Stage| writers::begin(&plan.path, &stage.to, stage.to.bounds, &content);
+        let _writing = plan.stages.iter().map(begin).collect::<Result<Vec<_>, _>>()?;
         flow.estimate(plan.estimate());
         flow.task(crate::apply::CreateLayer { layer: plan.dst.clone() }).await?;
         flow.wait().await;

@@ -206,3 +206,50 @@ fn a_slice_is_a_picture() {
     let nothing = View { path: lab.path("nothing"), ..view }.render().unwrap_err().to_string();
     assert!(nothing.contains("is no volume"), "{nothing}");
 }
+
+#[test]
+fn a_pyramid_is_made_of_what_an_earlier_stage_makes_and_the_finest_scale_is_called_0() {
+    let lab = Lab::new();
+    let first = pyramid(&lab, &source(&lab, DataType::Uint8), json!({"levels": 0}));
+    let made = json!({"@type": "build_zarr_layer", "path": lab.path("pyramid")});
+    let second = with(pyramid(&lab, &made, json!({"levels": 2})), json!({"path": lab.path("second.zarr")}));
+    expect_run(&json!({"@type": "mazepa.sequential_flow", "stages": [first, second]}));
+    let storage = Storage::open(&lab.path("second.zarr")).unwrap();
+    let metadata: Json = serde_json::from_slice(&storage.get("zarr.json").unwrap().unwrap()).unwrap();
+    let datasets = metadata["attributes"]["ome"]["multiscales"][0]["datasets"].as_array().unwrap();
+    let paths: Vec<_> = datasets.iter().map(|dataset| dataset["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, ["0", "1", "2"]);
+    let missing = json!({"@type": "build_zarr_layer", "path": lab.path("missing")});
+    let run =
+        block_on(run(&with(pyramid(&lab, &missing, json!({})), json!({"path": lab.path("third")})))).unwrap();
+    let told = run.result.unwrap_err().to_string();
+    assert!(told.contains("see whether the path is right"), "{told}");
+}
+
+#[test]
+fn scales_are_added_to_an_image_of_zarr_2_as_it_is() {
+    let lab = Lab::new();
+    let source = source(&lab, DataType::Int16);
+    let first = fill(&source, value);
+    expect_run(&pyramid(&lab, &source, json!({"format": "zarr", "zarr_format": 2, "levels": 0})));
+    let alone = json!({"@type": "build_zarr_layer", "path": lab.path("pyramid")});
+    expect_run(&pyramid(&lab, &alone, json!({"levels": 2})));
+    assert_is_pyramid(&lab.path("pyramid"), 3, &first, mean);
+}
+
+#[test]
+fn an_array_that_does_not_say_how_large_its_voxels_are_is_shown() {
+    let lab = Lab::new();
+    fill(&lab.layer("array", DataType::Uint8, 1, BOUNDS, Vec3::new(8, 8, 8)), |_, voxel| value(0, voxel));
+    let mut view = View {
+        path: lab.path("array"),
+        resolution: None,
+        axis: Axis::Z,
+        index: None,
+        channel: None,
+        shading: Shading::Natural,
+    };
+    view.render().unwrap();
+    view.resolution = Some(serde_json::from_value(json!([4, 4, 40])).unwrap());
+    assert_eq!(Some(view.render().unwrap().resolution), view.resolution);
+}

@@ -166,6 +166,7 @@ pub enum OnExists {
     ExpectSame,
     /// Refuse unless nothing changes but that scales are added.
     Extend,
-    /// Replace them. What was written stays where it is.
+    /// Replace them. Chunks that were written to a precomputed layer stay where they are; those of a Zarr array that
+    /// becomes another one are deleted.
     Overwrite,
 }

@@ -39,6 +39,17 @@ impl ZarrSpec {
         Ok(opened)
     }
 
+    /// The format of Zarr of what is there, if anything is.
+    pub(crate) fn existing_format(&self) -> Result<Option<u64>, Error> {
+        let (storage, _) = self.check()?;
+        let metadata = hierarchy::read(&storage)?.map(|root| match root {
+            Root::Array(node) => node.metadata,
+            Root::Image { metadata, .. } => metadata,
+        });
+        // Metadata of groups of format 2 do not say it.
+        Ok(metadata.map(|metadata| metadata.get("zarr_format").and_then(Json::as_u64).unwrap_or(2)))
+    }
+
     /// Opens the layer as it is.
     pub(crate) fn open(&self) -> Result<Opened, Error> {
         let (storage, settings) = self.check()?;
@@ -56,7 +67,7 @@ impl ZarrSpec {
             Some(root) => self.opened(storage, &root, settings),
             None => Err(Error::NotFound {
                 layer: storage.place().to_owned(),
-                missing: format!("{} and .zarray and .zattrs beside it", storage.key("zarr.json")),
+                missing: format!("{} (or .zarray, or .zattrs, beside it)", storage.key("zarr.json")),
                 cure: "give data_type, resolution and size to have it made",
             }),
         }

@@ -231,6 +231,9 @@ fn image(
     let old_scales = old_image.as_ref().map(|image| image.scales.clone()).unwrap_or_default();
     let mut kept = if overwrites { Vec::new() } else { old_scales.clone() };
     let (mut arrays, mut nodes, mut cleared) = (Vec::new(), Vec::new(), Vec::new());
+    let mut scales = scales;
+    // The finest of new ones comes first and is called 0.
+    scales.sort_by(|(one, ..), (other, ..)| one.voxel_volume().total_cmp(&other.voxel_volume()));
     let mut numbers = (0..).map(|number: usize| number.to_string());
     for (resolution, offset, array) in scales {
         let found = old_scales.iter().find(|scale| scale.resolution == resolution);
