@@ -37,3 +37,23 @@ fn no_task_stays_busy_after_a_rollback_and_a_late_worker() {
     assert_eq!(again["tasks"]["succeeded"], TASKS, "{again:#}");
     drop((sleeper, heir));
 }
+
+#[test]
+fn what_a_rollback_took_from_an_execution_is_run_again_when_it_is_resumed() {
+    const TASKS: u64 = 120;
+    let cluster = Cluster::start();
+    let spec = json!({"@type": "map_flow", "over": {"range": [0, TASKS]},
+        "do": {"@type": "sleep", "duration": "300ms", "@key": "{item}"}});
+    let workers = cluster.start_workers(3, &["--queue", "cpu", "--concurrency", "3", "--lease", "3s"]);
+    let running = execute(&cluster, "taken", &spec, &["--quiet"]);
+    until_it_has(&cluster, "taken", 30);
+    // This copy knows of leases on tasks that their workers end at once, and go on living.
+    let snapshot = cluster.redis().snapshot();
+    until_it_has(&cluster, "taken", 60);
+    cluster.redis().roll_back(&snapshot);
+    assert_eq!(running.wait().expect(0).json()["tasks"]["succeeded"], TASKS);
+    let mut resumed = cluster.coordinator().start(&["execute", "--resume", "taken", "--json", "--quiet"]);
+    until("the end of the resumed execution", || resumed.has_ended().then_some(()));
+    assert_eq!(resumed.wait().expect(0).json()["tasks"]["succeeded"], TASKS);
+    drop(workers);
+}

@@ -9,7 +9,7 @@ use protocol::{ExecutionId, SessionId, TaskId};
 use serde_bytes::ByteBuf;
 
 use super::connect::Shared;
-use super::copy::Delayed;
+use super::copy::{self, Delayed};
 use crate::lease::{self, Record, State};
 use crate::rabbitmq::Delivery;
 
@@ -22,6 +22,9 @@ pub(super) enum Fate {
     /// The task has ended. Whoever ended it may have died before it told.
     Done { part: ByteBuf },
 }
+
+/// A copy that has waited so often for the session that has its task makes whoever sees to it ask that session.
+const ASKS_AFTER: u32 = 2;
 
 /// The fate of each copy. If Redis cannot be asked, workers are to have them, who ask again.
 pub(super) async fn fates(shared: &Shared, copies: &[(Delivery, Delayed)]) -> Vec<Fate> {
@@ -62,10 +65,19 @@ async fn decide(
     if !leased.is_empty() {
         let live = shared.arbiter.sessions().await?;
         let live: HashSet<SessionId> = live.into_iter().map(|member| member.session).collect();
+        let mut doubted: HashMap<SessionId, Vec<(&ExecutionId, TaskId)>> = HashMap::new();
         for (position, session) in leased {
             if live.contains(&session) {
                 fates[position] = Fate::Leased;
+                let (delivery, copy) = &copies[position];
+                if copy::parks(delivery) >= ASKS_AFTER {
+                    doubted.entry(session).or_default().push((&copy.execution, copy.task));
+                }
             }
+        }
+        // Redis may have lost that they have ended it, and only they know.
+        for (owner, tasks) in doubted {
+            shared.arbiter.ask_owner(owner, &tasks).await?;
         }
     }
     Ok(())

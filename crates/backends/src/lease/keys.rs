@@ -1,6 +1,6 @@
 //! Names of the keys. All share one hash tag, so that in a cluster one script may see them all.
 
-use protocol::{ExecutionId, TaskId};
+use protocol::{ExecutionId, SessionId, TaskId};
 
 /// The keys under one prefix.
 #[derive(Debug, Clone)]
@@ -56,6 +56,11 @@ impl Keys {
         bytes.push(b':');
         bytes.extend_from_slice(&task.to_u128().to_be_bytes());
         bytes
+    }
+
+    /// Set: what a session is asked about.
+    pub(super) fn questions(&self, session: SessionId) -> Vec<u8> {
+        format!("{}:asked:{session}", self.tag).into_bytes()
     }
 
     /// How far a task is.

@@ -17,6 +17,7 @@ mod live;
 #[cfg(test)]
 mod model;
 mod parse;
+mod question;
 mod record;
 mod scripts;
 mod sessions;

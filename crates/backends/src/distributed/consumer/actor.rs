@@ -36,6 +36,8 @@ const CALLS: usize = 3;
 const LONG: Duration = Duration::from_millis(200);
 /// How often the list of running attempts is made.
 const LISTED: Duration = Duration::from_millis(200);
+/// How often it is looked whether others ask about tasks.
+const ASKED: Duration = Duration::from_secs(2);
 /// The loop turns at least this often.
 const TURN: Duration = Duration::from_secs(1);
 /// A copy of a long task waits as if it had waited so often before.
@@ -125,6 +127,7 @@ pub(super) struct Actor {
     pub(super) effects: FuturesUnordered<BoxFuture<'static, Event>>,
     pub(super) last_given: Instant,
     pub(super) last_listed: Instant,
+    pub(super) last_asked: Instant,
     pub(super) closing: Option<oneshot::Sender<()>>,
 }
 
@@ -301,6 +304,25 @@ impl Actor {
         self.hand_back(now);
         self.adjust(now);
         self.list(now);
+        self.answer(now);
+    }
+
+    /// Looks whether others ask about tasks.
+    fn answer(&mut self, now: Instant) {
+        if self.closing.is_none() && now.duration_since(self.last_asked) >= ASKED {
+            self.last_asked = now;
+            self.effects.push(Box::pin(Arc::clone(&self.tools).questions()));
+        }
+    }
+
+    /// Gives up what we are said to have and have not.
+    fn were_asked(&mut self, mut tasks: Vec<(ExecutionId, TaskId)>) {
+        tasks.retain(|(_, task)| !self.is_known(*task));
+        if !tasks.is_empty() {
+            // What comes meanwhile has to wait: it would be leased as the attempt that is given up.
+            self.claiming.extend(tasks.iter().map(|(_, task)| *task));
+            self.effects.push(Box::pin(Arc::clone(&self.tools).disown(tasks)));
+        }
     }
 
     /// Gives leased tasks to waiting slots.
@@ -704,6 +726,8 @@ impl Actor {
                     }
                 }
             }
+            Event::Asked(tasks) => self.were_asked(tasks),
+            Event::Disowned(tasks) => self.claiming.retain(|task| !tasks.contains(task)),
             Event::Asserted(answers) => {
                 for (task, is_ours) in answers {
                     if !is_ours {

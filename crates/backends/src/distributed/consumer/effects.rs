@@ -14,7 +14,8 @@ use crate::distributed::copy::{self, Copies, Copy, MakeError, Unopened};
 use crate::distributed::crash;
 use crate::distributed::vitals::{Standing, Vitals};
 use crate::lease::{
-    Answer, Arbiter, Assertion, Claim, Completed, Completion, Grant, Held, Release, Released,
+    self, Answer, Arbiter, Assertion, Claim, Completed, Completion, Grant, Held, Record, Release, Released,
+    State,
 };
 use crate::rabbitmq::{self, Delivery, Message, Queue, Rabbit};
 
@@ -87,6 +88,10 @@ pub(super) enum Event {
     Returned(TaskId),
     /// Which tasks are still ours after Redis lost writes.
     Asserted(Vec<(TaskId, bool)>),
+    /// Others ask whether these are ours.
+    Asked(Vec<(ExecutionId, TaskId)>),
+    /// Leases were given up that nobody here had.
+    Disowned(Vec<TaskId>),
 }
 
 /// What a claim came to.
@@ -423,6 +428,44 @@ impl Tools {
             tokio::time::sleep(PAUSE).await;
         }
         Event::Asserted(Vec::new())
+    }
+
+    /// What others ask of the session.
+    pub(super) async fn questions(self: Arc<Self>) -> Event {
+        Event::Asked(self.arbiter.questions(self.session).await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "cannot see what others ask");
+            Vec::new()
+        }))
+    }
+
+    /// Gives up leases that are recorded for this session and that it does not have.
+    pub(super) async fn disown(self: Arc<Self>, tasks: Vec<(ExecutionId, TaskId)>) -> Event {
+        for (execution, task) in &tasks {
+            // Whoever waits for the task asks again.
+            if let Err(error) = self.disown_one(execution, *task).await {
+                tracing::debug!(%error, %task, "cannot give up a lease");
+            }
+        }
+        Event::Disowned(tasks.into_iter().map(|(_, task)| task).collect())
+    }
+
+    async fn disown_one(&self, execution: &ExecutionId, task: TaskId) -> Result<(), lease::Error> {
+        let record = self.arbiter.look(execution, &[task]).await?.pop().flatten();
+        let Some(Record { state: State::Leased { history, .. }, session, attempt, lost, losses, .. }) =
+            record
+        else {
+            return Ok(());
+        };
+        if session != self.session {
+            return Ok(());
+        }
+        let history = self.history(&Grant { attempt, lost, losses, history }).await;
+        let history = protocol::encode_part(&history).expect("a history is bounded and plain");
+        let release = Release { execution, task, attempt, lost, history: &history };
+        if self.arbiter.release(self.session, &release).await? == Released::Accepted {
+            tracing::warn!(%task, %execution, attempt, "Redis had lost that this task ended here; it is free again");
+        }
+        Ok(())
     }
 
     /// Publishes until confirmed. It does not end when the connection is closed for good, or the

@@ -101,6 +101,7 @@ impl RemoteConsumer {
             effects: FuturesUnordered::new(),
             last_given: now,
             last_listed: now,
+            last_asked: now,
             closing: None,
         };
         tokio::spawn(actor.run(commanded, arrivals));
