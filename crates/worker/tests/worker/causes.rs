@@ -144,7 +144,8 @@ const SCRIPTS: [(&str, Cause); 21] = [
     ("exit 143", Transient),
     ("exit 134", Permanent),
     ("exit 139", Permanent),
-    ("kill -HUP $$", Transient),
+    // Whoever runs tests under nohup has it ignored.
+    ("exec env --default-signal=HUP sh -c 'kill -HUP $$'", Transient),
     ("kill -INT $$", Transient),
     ("kill -KILL $$", Transient),
     ("kill -TERM $$", Transient),

@@ -1,4 +1,4 @@
-//! Layers in a bucket: what is asked of a server that speaks as S3 does.
+//! Layers in a bucket: what is asked of a server that speaks as S3 does, or Google's storage.
 
 use std::collections::HashMap;
 use std::env;
@@ -15,8 +15,8 @@ use volumetric::layer::storage::Storage;
 
 use crate::support::{bounds, create, open, resolution, values};
 
-/// Tells the child that it is one.
-const CHILD: &str = "OTAMAN_TEST_S3_CHILD";
+/// Tells the child that it is one, and where the bucket is: `s3` or `gs`.
+const CHILD: &str = "OTAMAN_TEST_BUCKET_CHILD";
 
 /// What the bucket holds: bytes and how they say they are compressed.
 type Objects = Arc<Mutex<HashMap<String, (Vec<u8>, Option<String>)>>>;
@@ -38,7 +38,8 @@ fn answer(mut stream: &TcpStream, objects: &Objects) -> Option<()> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|length| *length > 0)?;
     let mut words = line.split(' ');
-    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    // Google's clients write `/` as `%2F`, too.
+    let (method, path) = (words.next()?.to_owned(), decoded(words.next()?));
     let mut headers = HashMap::new();
     loop {
         let mut header = String::new();
@@ -51,12 +52,14 @@ fn answer(mut stream: &TcpStream, objects: &Objects) -> Option<()> {
     let mut objects = objects.lock().unwrap();
     let exists = objects.contains_key(&path);
     let (status, encoding, body) = match (&*method, objects.get(&path)) {
-        ("PUT", _) if exists && headers.get("if-none-match").is_some_and(|tag| tag == "*") => {
-            ("412 Precondition Failed", None, Vec::new())
-        }
+        ("PUT", _) if exists && is_only_if_absent(&headers) => ("412 Precondition Failed", None, Vec::new()),
         ("PUT", _) => {
             objects.insert(path, (body, headers.get("content-encoding").cloned()));
             ("200 OK", None, Vec::new())
+        }
+        ("DELETE", _) => {
+            objects.remove(&path);
+            ("204 No Content", None, Vec::new())
         }
         // Deletes all that the body names.
         ("POST", _) => {
@@ -74,7 +77,7 @@ fn answer(mut stream: &TcpStream, objects: &Objects) -> Option<()> {
     };
     let encoding = encoding.map_or_else(String::new, |encoding| format!("content-encoding: {encoding}\r\n"));
     let head = format!(
-        "HTTP/1.1 {status}\r\nlast-modified: Wed, 01 Jan 2020 00:00:00 GMT\r\netag: \"1\"\r\n{encoding}\
+        "HTTP/1.1 {status}\r\nx-goog-generation: 1\r\nlast-modified: Wed, 01 Jan 2020 00:00:00 GMT\r\netag: \"1\"\r\n{encoding}\
          content-length: {}\r\n\r\n",
         body.len()
     );
@@ -85,20 +88,57 @@ fn answer(mut stream: &TcpStream, objects: &Objects) -> Option<()> {
     Some(())
 }
 
+fn is_only_if_absent(headers: &HashMap<String, String>) -> bool {
+    let says = |name: &str, value: &str| headers.get(name).is_some_and(|found| found == value);
+    says("if-none-match", "*") || says("x-goog-if-generation-match", "0")
+}
+
+fn decoded(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (code, rest) = part.split_at(2);
+        text.push(char::from(u8::from_str_radix(code, 16).unwrap()));
+        text.push_str(rest);
+    }
+    text
+}
+
 #[test]
-fn layers_in_a_bucket_are_written_and_read() {
+fn layers_in_a_bucket_of_s3_are_written_and_read() {
+    expect_written_and_read("s3", |child, address| {
+        child
+            .env("AWS_ENDPOINT", format!("http://{address}"))
+            .env("AWS_ALLOW_HTTP", "true")
+            .env("AWS_ACCESS_KEY_ID", "test")
+            .env("AWS_SECRET_ACCESS_KEY", "test");
+    });
+}
+
+#[test]
+fn layers_in_a_bucket_of_google_are_written_and_read() {
+    let account = tempfile::NamedTempFile::new().unwrap();
+    expect_written_and_read("gs", |child, address| {
+        let text = json!({
+            "gcs_base_url": format!("http://{address}"), "disable_oauth": true, "client_email": "", "private_key": "",
+            "private_key_id": ""
+        });
+        std::fs::write(account.path(), text.to_string()).unwrap();
+        child.env("GOOGLE_SERVICE_ACCOUNT", account.path()).env("GOOGLE_SKIP_SIGNATURE", "true");
+    });
+}
+
+#[track_caller]
+fn expect_written_and_read(scheme: &str, environment: impl Fn(&mut Command, &str)) {
     let objects = Objects::default();
     let address = serve(objects.clone());
-    // The environment says where S3 is, and it is the whole process's.
-    let output = Command::new(env::current_exe().unwrap())
-        .args(["--exact", "s3::writes_to_a_bucket", "--ignored", "--test-threads=1"])
-        .env(CHILD, "1")
-        .env("AWS_ENDPOINT", format!("http://{address}"))
-        .env("AWS_ALLOW_HTTP", "true")
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
-        .output()
-        .unwrap();
+    // The environment says where the server is, and it is the whole process's.
+    let mut child = Command::new(env::current_exe().unwrap());
+    child
+        .args(["--exact", "buckets::writes_to_a_bucket", "--ignored", "--test-threads=1"])
+        .env(CHILD, scheme);
+    environment(&mut child, &address);
+    let output = child.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     let objects = objects.lock().unwrap();
     let mut names: Vec<_> =
@@ -121,11 +161,10 @@ fn layers_in_a_bucket_are_written_and_read() {
 #[test]
 #[ignore = "is started by another test"]
 fn writes_to_a_bucket() {
-    if env::var_os(CHILD).is_none() {
-        return;
-    }
+    let Ok(scheme) = env::var(CHILD) else { return };
+    let path = format!("{scheme}://bucket/some/layer");
     let layer = json!({
-        "@type": "build_cv_layer", "path": "s3://bucket/some/layer", "info_scales": [[8, 8, 8]], "info_type": "image",
+        "@type": "build_cv_layer", "path": path, "info_scales": [[8, 8, 8]], "info_type": "image",
         "info_data_type": "int16", "info_num_channels": 1, "info_encoding": "raw", "info_chunk_size": [8, 8, 8],
         "info_bbox": {
             "@type": "BBox3D.from_coords", "start_coord": [0, 0, 0], "end_coord": [12, 12, 8], "resolution": [8, 8, 8]
@@ -139,10 +178,10 @@ fn writes_to_a_bucket() {
     let zeros = volumetric::array::Array::zeros(DataType::Int16, values(DataType::Int16, 1, far).shape());
     layer.write(nanometres, far.start, zeros).unwrap();
     let near = bounds([0, 0, 0], [12, 8, 8]);
-    let read = open(json!({"@type": "build_cv_layer", "path": "s3://bucket/some/layer"}));
+    let read = open(json!({"@type": "build_cv_layer", "path": path}));
     assert_eq!(read.read(nanometres, near).unwrap(), values(DataType::Int16, 1, near));
     assert!(read.read(nanometres, far).unwrap().elements().bytes().iter().all(|byte| *byte == 0));
-    let bucket = Storage::open("s3://bucket").unwrap();
+    let bucket = Storage::open(&format!("{scheme}://bucket")).unwrap();
     assert!(bucket.put_if_absent("once", b"1").unwrap());
     assert!(!bucket.put_if_absent("once", b"2").unwrap());
     assert_eq!(bucket.get("once").unwrap().unwrap(), "1");
