@@ -29,13 +29,15 @@ impl Journal {
     }
 
     fn write(&self, what: &str, pid: u32, task: u32) {
-        (&self.0).write_all(format!("{what} {pid} {task}\n").as_bytes()).unwrap();
+        // A line of 32 bytes lies in one page: a kill would cut it where the next page begins.
+        let line = format!("{what} {pid} {task}");
+        (&self.0).write_all(format!("{line:<31}\n").as_bytes()).unwrap();
     }
 
     fn read(place: &Path) -> Vec<(String, u32, u32)> {
         let text = fs::read_to_string(place.join("journal")).unwrap_or_default();
         let line = |line: &str| {
-            let words: Vec<&str> = line.split(' ').collect();
+            let words: Vec<&str> = line.split_whitespace().collect();
             (words[0].to_owned(), words[1].parse().unwrap(), words[2].parse().unwrap())
         };
         text.lines().map(line).collect()
