@@ -5,10 +5,9 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tests::Coordinator;
+use tests::{Coordinator, measured};
 
 fn main() {
     let sizes: Vec<u64> =
@@ -42,25 +41,7 @@ fn timed(coordinator: &Coordinator, arguments: &[&str], size: u64, reused: u64) 
     let out = coordinator.directory().join("out.json");
     let mut command = coordinator.command(arguments);
     command.stdout(fs::File::create(&out).expect("the directory is writable"));
-    let started = Instant::now();
-    let mut child = command.spawn().expect("the coordinator starts");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0.0;
-    let ended = loop {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let high_water = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        if let Some(kilobytes) =
-            high_water.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
-        {
-            peak = kilobytes / 1e3;
-        }
-        if let Some(ended) = child.try_wait().expect("the child can be asked") {
-            break ended;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    let seconds = started.elapsed().as_secs_f64();
-    assert!(ended.success(), "the coordinator failed");
+    let (seconds, peak) = measured(&mut command);
     let document: serde_json::Value =
         serde_json::from_slice(&fs::read(out).expect("it has printed")).expect("it prints JSON");
     assert_eq!(document["tasks"]["succeeded"], size);

@@ -15,7 +15,7 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::{Value as Json, json};
-use tests::Coordinator;
+use tests::{Coordinator, measured};
 
 /// Voxels along each side of the volume, and of its storage chunks.
 const SIDE: usize = 1024;
@@ -81,26 +81,7 @@ fn rate(seconds: f64) -> f64 {
 fn by_coordinator(source: &Plain, target: &Plain, factor: usize) -> (f64, f64) {
     let coordinator = Coordinator::new();
     let spec = coordinator.file("spec.json", &spec(source, target, factor).to_string());
-    let started = Instant::now();
-    let mut child = coordinator.command(&["execute", &spec, "--quiet"]).spawn().expect("it starts");
-    let status = format!("/proc/{}/status", child.id());
-    let mut peak = 0.0;
-    let ended = loop {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let high_water = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        if let Some(kilobytes) =
-            high_water.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
-        {
-            peak = kilobytes / 1e3;
-        }
-        if let Some(ended) = child.try_wait().expect("the child can be asked") {
-            break ended;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(2));
-    };
-    let seconds = started.elapsed().as_secs_f64();
-    assert!(ended.success(), "the coordinator failed");
-    (seconds, peak)
+    measured(&mut coordinator.command(&["execute", &spec, "--quiet"]))
 }
 
 fn spec(source: &Plain, target: &Plain, factor: usize) -> Json {

@@ -22,7 +22,7 @@ mod worker;
 
 pub use cluster::{Cluster, Proxies};
 pub use coordinator::Coordinator;
-pub use memory::most_memory;
+pub use memory::{measured, most_memory};
 pub use pages::Page;
 pub use passwords::assert_hidden;
 pub use programs::{program, repository};

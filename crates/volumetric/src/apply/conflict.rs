@@ -29,7 +29,7 @@ pub(crate) fn between_tasks(prepared: &Prepared) -> Option<Refusal> {
         };
         let (first, second) = (chunk(first)?, chunk(second)?);
         return Some(Refusal::Conflict {
-            chunk: Box::new(storage_chunk(scale, second)),
+            chunk: Box::new(scale.chunks(Bounds::at(second.start, Vec3::ONE))),
             cure: cure(prepared, scale, axis),
             first: Box::new(first),
             second: Box::new(second),
@@ -65,12 +65,6 @@ fn shared(spans: &Spans, scale: &Scale, axis: usize) -> Option<((i64, i64), (i64
     let index = |place: i64| (place - scale.offset[axis]).div_euclid(scale.chunk[axis]);
     let pairs = spans.windows(2).map(|pair| (pair[0], pair[1]));
     pairs.into_iter().find(|(first, second)| index(first.1 - 1) == index(second.0))
-}
-
-/// The storage chunk in which a box begins.
-fn storage_chunk(scale: &Scale, bounds: Bounds) -> Bounds {
-    let start = (bounds.start - scale.offset).zip(scale.chunk, i64::div_euclid) * scale.chunk + scale.offset;
-    Bounds::at(start, scale.chunk).intersection(&scale.bounds)
 }
 
 fn cure(prepared: &Prepared, scale: &Scale, axis: usize) -> String {

@@ -65,17 +65,8 @@ impl Writer {
         if !is_same || self.content == other.content || self.scale != other.scale {
             return None;
         }
-        let shared = self.chunks(self.written).intersection(&self.chunks(other.written));
-        (!shared.is_empty()).then(|| self.chunks(Bounds::at(shared.start, Vec3::ONE)))
-    }
-
-    /// All storage chunks that a box touches.
-    fn chunks(&self, bounds: Bounds) -> Bounds {
-        let Scale { chunk, offset, bounds: all, .. } = self.scale;
-        let start = (bounds.start - offset).zip(chunk, i64::div_euclid) * chunk + offset;
-        let stop =
-            (bounds.stop - offset).zip(chunk, |place, size| -(-place).div_euclid(size)) * chunk + offset;
-        Bounds::new(start, stop).intersection(&all)
+        let shared = self.scale.chunks(self.written).intersection(&self.scale.chunks(other.written));
+        (!shared.is_empty()).then(|| self.scale.chunks(Bounds::at(shared.start, Vec3::ONE)))
     }
 }
 

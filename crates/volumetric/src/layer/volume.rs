@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::array::{Array, DataType};
-use crate::geometry::{Bounds, Resolution, Vec3};
+use crate::geometry::{Bounds, Resolution, Vec3, snap};
 use crate::layer::Error;
 
 /// One resolution of a volume.
@@ -18,6 +18,13 @@ pub struct Scale {
     pub chunk: Vec3,
     /// Where the first chunk begins.
     pub offset: Vec3,
+}
+
+impl Scale {
+    /// All storage chunks that have voxels in a box.
+    pub(crate) fn chunks(&self, bounds: Bounds) -> Bounds {
+        snap::expanded(bounds, self.chunk, self.offset).intersection(&self.bounds)
+    }
 }
 
 /// A resolution that there is and that cannot be used.
