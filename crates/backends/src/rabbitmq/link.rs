@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::dial::{Dial, Line};
 use super::standing::{Health, Part, Standing};
+use super::topology;
 use crate::in_full;
 use crate::reconnect::Reconnect;
 
@@ -17,6 +18,8 @@ use crate::reconnect::Reconnect;
 const LOOK: Duration = Duration::from_secs(1);
 /// A connection that lived this long was a good one: the next try comes soon.
 const GOOD: Duration = Duration::from_secs(10);
+/// What AMQP calls an error that the broker did not expect itself.
+const INTERNAL_ERROR: u16 = 541;
 /// Longest that saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Longest that an answer of the broker may take where it has nothing to do but answer.
@@ -192,7 +195,7 @@ impl Supervisor {
                     }
                     // A channel's end is told here as well: that is no end of the connection.
                     Some(Event::Error(error)) if !connection.status().connected() => {
-                        return End::Lost(error.to_string());
+                        return End::Lost(why(&error));
                     }
                     Some(_) => {}
                     None => return End::Lost("the connection ended".to_owned()),
@@ -231,7 +234,38 @@ impl Supervisor {
     }
 }
 
+/// Why a connection ended. RabbitMQ 3.10 shows a quorum queue to others before it can be consumed from.
+fn why(error: &lapin::Error) -> String {
+    if topology::code(error) == Some(INTERNAL_ERROR) {
+        return format!(
+            "{error} (an internal error of the broker, whose log says more; harmless where several \
+             programs come to a new queue at once)"
+        );
+    }
+    error.to_string()
+}
+
 /// Waits until everything is to be closed, or nobody is left who could say so.
 pub(super) async fn closing(signal: &mut watch::Receiver<bool>) {
     let _ = signal.wait_for(|is_closing| *is_closing).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPHardError};
+
+    use super::*;
+
+    #[test]
+    fn an_internal_error_of_the_broker_is_explained() {
+        let error = |kind| {
+            let error = AMQPError::new(AMQPErrorKind::Hard(kind), "told".into());
+            lapin::Error::from(lapin::ErrorKind::ProtocolError(error))
+        };
+
+        let told = why(&error(AMQPHardError::INTERNALERROR));
+        assert!(told.contains("told (an internal error of the broker"), "{told}");
+        let told = why(&error(AMQPHardError::CONNECTIONFORCED));
+        assert!(told.ends_with("told"), "{told}");
+    }
 }
