@@ -74,13 +74,14 @@ fn until_it_goes_on(cluster: &Cluster, id: &str) {
     until_it_has(cluster, id, before + 1);
 }
 
-/// Waits until so many workers have announced themselves.
+/// Waits until so many workers, and no others, have announced themselves and take tasks from one queue.
 #[track_caller]
 fn until_there_are(cluster: &Cluster, workers: usize) {
     until(&format!("{workers} workers"), || {
-        let shown = cluster.coordinator().run(&["workers", "-o", "json"]);
-        let count = if shown.code == Some(0) { shown.json().as_array().map_or(0, Vec::len) } else { 0 };
-        (count == workers).then_some(())
+        let shown = cluster.coordinator().run(&["queues", "-o", "json"]);
+        let queues = if shown.code == Some(0) { shown.json() } else { Json::Null };
+        let has_them = |queue: &Json| queue["workers"] == workers && queue["consumers"] == workers;
+        queues.as_array().is_some_and(|queues| queues.iter().any(has_them)).then_some(())
     });
 }
 

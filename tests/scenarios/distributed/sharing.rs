@@ -74,7 +74,8 @@ fn a_worker_leaves_operations_that_it_lacks_to_others_on_its_queue() {
     let mut runs = 0;
     until("the stock worker to be handed a task of which it lacks the operation", || {
         runs += 1;
-        let document = execute(&cluster, &format!("shared-{runs}"), &spec, &["--quiet"]).wait().expect(0).json();
+        let document =
+            execute(&cluster, &format!("shared-{runs}"), &spec, &["--quiet"]).wait().expect(0).json();
         assert_eq!(document["result"][3], 7.0);
         assert_eq!(document["tasks"]["succeeded"], TASKS);
         stock.stderr().contains("lacks an operation").then_some(())
