@@ -59,6 +59,22 @@ fn commands_end_with_a_coordinator_that_is_killed() {
 }
 
 #[test]
+fn commands_end_with_all_that_they_have_started_when_their_time_is_over() {
+    let coordinator = Coordinator::new();
+    let directory = coordinator.directory().to_owned();
+    let mut spec = family(directory.to_str().unwrap());
+    spec["@runtime_limit"] = json!("3s");
+    spec["@retry"] = json!({"max_attempts": 1});
+    let spec = coordinator.file("spec.json", &spec.to_string());
+    let running = coordinator.start(&["execute", &spec, "--quiet", "--json"]);
+    let (family, _) = members(&directory);
+    assert_eq!(running.wait().expect(1).json()["failures"][0]["cause"], "timeout");
+    for process in family {
+        assert!(!is_alive(process), "{process}");
+    }
+}
+
+#[test]
 fn commands_end_with_an_isolated_process_that_is_killed() {
     let coordinator = Coordinator::new();
     let directory = coordinator.directory().to_owned();

@@ -1,4 +1,4 @@
-//! A process group that does not outlive its owner, and how it is waited for and stopped.
+//! A process group that does not outlive its owner, and how it is waited for and stopped, with what has left it.
 
 use std::fs;
 use std::io;
@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::context::Context;
 use crate::stock::command::marks::Mark;
+use crate::stock::command::strays::Strays;
 
 /// How long processes may take to end after SIGTERM before they get SIGKILL.
 const GRACE: Duration = Duration::from_secs(5);
@@ -107,15 +108,24 @@ impl Group {
         if let Ok(status) = timeout(GRACE, graceful).await {
             return status;
         }
-        self.signal(Signal::KILL);
+        self.kill();
         self.child.wait().await
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some((leader, _)) = &self.leader {
+        if let Some((leader, mark)) = &self.leader {
+            // Nobody must get it twice: for many programs the second one means to end at once.
+            Strays::of([mark]).signal_outside(*leader, signal);
             // An error means that nobody is left to get it, or that they changed their user and
             // are beyond our power.
             let _ = kill_process_group(*leader, signal);
+        }
+    }
+
+    fn kill(&self) {
+        if let Some((leader, mark)) = &self.leader {
+            let _ = kill_process_group(*leader, Signal::KILL);
+            Strays::of([mark]).kill();
         }
     }
 
@@ -125,8 +135,9 @@ impl Group {
     }
 
     fn is_empty(&self) -> bool {
-        self.leader.as_ref().is_none_or(|(leader, _)| {
-            test_kill_process_group(*leader) == Err(Errno::SRCH) || have_ended(*leader)
+        self.leader.as_ref().is_none_or(|(leader, mark)| {
+            let is_gone = test_kill_process_group(*leader) == Err(Errno::SRCH) || have_ended(*leader);
+            is_gone && Strays::of([mark]).is_empty()
         })
     }
 }
@@ -151,7 +162,7 @@ fn have_ended(leader: Pid) -> bool {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.kill();
         self.forget();
     }
 }

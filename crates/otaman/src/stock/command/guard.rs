@@ -1,19 +1,11 @@
 //! The guard: ends the commands of a process that has died before them.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::thread::sleep;
-use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::marks::VARIABLE;
-
-/// How often it is looked for marked processes: those that fork meanwhile are found the next time.
-const MOST_LOOKS: usize = 100;
-/// Pause between looks, in which killed ones vanish.
-const PAUSE: Duration = Duration::from_millis(5);
+use super::strays::Strays;
 
 /// Hears of commands until the other end closes, then ends those that still run. For a process that was
 /// started as told by [`guard_commands_with`](super::guard_commands_with).
@@ -26,17 +18,7 @@ pub fn guard_commands(input: impl Read) {
         // An error means that nobody is left.
         let _ = kill_process_group(leader, Signal::KILL);
     }
-    let marks: Vec<String> = running.keys().map(|mark| format!("{VARIABLE}={mark}")).collect();
-    for _ in 0..MOST_LOOKS {
-        let marked = marked(&marks);
-        if marked.is_empty() {
-            break;
-        }
-        for process in marked {
-            let _ = kill_process(process, Signal::KILL);
-        }
-        sleep(PAUSE);
-    }
+    Strays::of(running.keys()).kill();
 }
 
 fn hear(line: &str, running: &mut BTreeMap<String, Option<Pid>>) {
@@ -51,28 +33,13 @@ fn hear(line: &str, running: &mut BTreeMap<String, Option<Pid>>) {
     }
 }
 
-/// Live processes with one of these in their environment, as Linux tells of them.
-fn marked(marks: &[String]) -> Vec<Pid> {
-    if marks.is_empty() {
-        return Vec::new();
-    }
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw);
-    processes.flatten().filter_map(number).filter(|process| has_mark(*process, marks)).collect()
-}
-
-/// Those that have ended, and those of other users, have an empty environment.
-fn has_mark(process: Pid, marks: &[String]) -> bool {
-    let environment = fs::read(format!("/proc/{}/environ", process.as_raw_nonzero())).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|variable| marks.iter().any(|mark| variable == mark.as_bytes()))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
     use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
     use std::process::{Child, Command, Stdio};
 
+    use super::super::marks::VARIABLE;
     use super::*;
 
     fn sleeper(mark: &str) -> Child {

@@ -7,6 +7,7 @@ mod marks;
 mod memory;
 mod operation;
 mod spawn;
+mod strays;
 #[cfg(test)]
 mod tests;
 
