@@ -12,4 +12,5 @@ mod interrupts;
 mod isolation;
 mod kernel;
 mod leftovers;
+mod removal;
 mod resume;

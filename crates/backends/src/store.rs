@@ -54,7 +54,8 @@ pub enum Error {
 
 /// Where executions are remembered.
 pub trait Store: Send + Sync {
-    /// Starts to remember a new execution and holds it.
+    /// Starts to remember a new execution and holds it. Its incarnation is later than that of the record if
+    /// an execution of this name was removed.
     fn create(&self, record: ExecutionRecord) -> BoxFuture<'_, Result<Arc<dyn Checkpoint>, Error>>;
 
     /// Takes up an execution again and holds it: its incarnation is one more than before, and no
@@ -66,6 +67,20 @@ pub trait Store: Send + Sync {
 
     /// Looks at all executions, newest first. One that cannot be read is left out with a warning.
     fn list(&self) -> BoxFuture<'_, Result<Vec<View>, Error>>;
+
+    /// Holds an execution that is to be removed; an error if another coordinator holds it.
+    fn take_to_remove<'a>(&'a self, id: &'a ExecutionId) -> BoxFuture<'a, Result<Box<dyn Removal>, Error>>;
+}
+
+/// An execution that is held to be removed. Dropped, it stays.
+pub trait Removal: Send {
+    /// The latest incarnation of the execution.
+    fn incarnation(&self) -> u32;
+
+    /// Forgets the execution, its outcomes and the files that were kept for its results in the same
+    /// place. Its name may then be used again: the incarnations of that execution go on where this
+    /// one's ended, as far as others may still know of it.
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<(), Error>>;
 }
 
 /// An execution as seen from outside.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
-use protocol::{ExecutionId, SemaphoreWidth, TaskId};
+use protocol::{DurationText, ExecutionId, SemaphoreWidth, TaskId};
 
 /// The form of a command's result.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -156,6 +156,23 @@ pub(crate) enum ExecutionsCommand {
         /// The execution
         id: ExecutionId,
     },
+    /// Forget executions that nobody runs: their outcomes, evidence and kept files
+    #[command(after_help = "Examples: coordinator executions remove climate-0f3a11\n          \
+                      coordinator executions remove --older-than 30d\n\
+                      What tasks have written themselves stays. Kept files go, too; those in a shared directory if \
+                      --shared-dir names it. A name can be used again.")]
+    Remove(RemoveArgs),
+}
+
+/// `coordinator executions remove`
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RemoveArgs {
+    /// The executions
+    #[arg(value_name = "ID", required_unless_present = "older_than", conflicts_with = "older_than")]
+    pub(crate) ids: Vec<ExecutionId>,
+    /// All that succeeded, failed or were cancelled, and that nobody has taken up again for so long
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) older_than: Option<DurationText>,
 }
 
 /// `coordinator cancel`, `pause`, `resume`

@@ -55,6 +55,9 @@ pub struct Presence {
     /// Semaphores that it has besides those that every worker has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub semaphores: Vec<SemaphoreName>,
+    /// By what others tell whether it has their signing key; absent if it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     /// How long it goes on taking tasks, as of this heartbeat; absent if that has no known end.
     #[serde(
         with = "optional_micros",

@@ -14,6 +14,7 @@ mod leaving;
 mod lifetimes;
 mod machines;
 mod passwords;
+mod removal;
 mod rollback;
 mod semaphores;
 mod servers;

@@ -21,7 +21,7 @@ fn with_a_signing_key_unsigned_messages_are_put_aside() {
     let signed = cluster.another_worker().with_env("OTAMAN_SIGNING_KEY", "a secret of the installation");
     let _worker = signed.start(&["--queue", "cpu", "--quiet"]);
     // This coordinator does not know the secret.
-    let stranger = execute(&cluster, "stranger", &numbers(3), &["--quiet"]);
+    let mut stranger = execute(&cluster, "stranger", &numbers(3), &[]);
     until("the unsigned tasks to be put aside", || {
         let shown = cluster.coordinator().run(&["queues", "-o", "json"]);
         let text = if shown.code == Some(0) { shown.stdout } else { String::new() };
@@ -34,7 +34,12 @@ fn with_a_signing_key_unsigned_messages_are_put_aside() {
             .any(|queue| queue.to_string().contains("otaman.dead") && queue["ready"].as_u64() >= Some(3));
         dead.then_some(())
     });
-    drop(stranger);
+    until("the coordinator to say so", || {
+        stranger.stderr().contains("has another signing key than this coordinator").then_some(())
+    });
+    let explained = cluster.coordinator().run(&["explain", "stranger"]).expect(0).stdout;
+    assert!(explained.contains("another signing key"), "{explained}");
+    stranger.kill();
     let member = cluster.another_coordinator().with_env("OTAMAN_SIGNING_KEY", "a secret of the installation");
     let spec = member.file("spec.json", &numbers(3).to_string());
     assert_numbers(member.run(&["execute", &spec, "--quiet", "--json"]), 3);

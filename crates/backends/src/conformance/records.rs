@@ -32,6 +32,8 @@ pub const RECORDS: &[Behaviour<dyn StoreFixture>] = behaviours![
     executions_do_not_see_each_others_outcomes,
     a_hundred_thousand_outcomes_are_recalled,
     appending_nothing_is_fine,
+    a_removed_execution_is_gone_and_its_name_free,
+    a_held_execution_is_not_removed,
 ];
 
 type Fixture = Arc<dyn StoreFixture>;
@@ -313,4 +315,48 @@ async fn appending_nothing_is_fine(fixture: Fixture) {
     let (_store, _, checkpoint) = created(&fixture).await;
     append(&*checkpoint, Vec::new()).await;
     assert!(checkpoint.recall(&[]).await.expect("it can be recalled").is_empty());
+}
+
+async fn a_removed_execution_is_gone_and_its_name_free(fixture: Fixture) {
+    let (store, record, checkpoint) = created(&fixture).await;
+    append(&*checkpoint, vec![entry(1, "one"), dead_entry(2)]).await;
+    drop(checkpoint);
+    let other = fixture.open().await;
+    let removal = other.take_to_remove(&record.id).await.expect("nobody holds it");
+    let busy = store.resume(&record.id).await.err();
+    assert!(matches!(busy, Some(Error::Busy { .. })), "{busy:?}");
+    let incarnation = removal.incarnation();
+    removal.finish().await.expect("it can be removed");
+    for gone in [store.resume(&record.id).await.err(), store.take_to_remove(&record.id).await.err()] {
+        assert!(matches!(gone, Some(Error::Unknown { .. })), "{gone:?}");
+    }
+    let listed = store.list().await.expect("it can be listed");
+    assert!(listed.iter().all(|view| view.record.id != record.id));
+    let checkpoint = store.create(record.clone()).await.expect("its name is free");
+    assert!(
+        checkpoint.record().incarnation > incarnation,
+        "its copies are told from those of the removed one"
+    );
+    assert_eq!(results(&*checkpoint, &[1, 2]).await, [None, None]);
+    assert!(dead_tasks(&*store, &record).await.is_empty());
+    append(&*checkpoint, vec![entry(3, "three")]).await;
+    drop(checkpoint);
+    let exists = store.create(record.clone()).await.err();
+    assert!(matches!(exists, Some(Error::Exists { .. })), "{exists:?}");
+    let checkpoint = store.resume(&record.id).await.expect("nobody holds it");
+    assert_eq!(results(&*checkpoint, &[1, 3]).await, [None, some("three")]);
+}
+
+async fn a_held_execution_is_not_removed(fixture: Fixture) {
+    let (store, record, checkpoint) = created(&fixture).await;
+    for other in [store, fixture.open().await] {
+        let refused = other.take_to_remove(&record.id).await.err();
+        assert!(matches!(refused, Some(Error::Busy { .. })), "{refused:?}");
+    }
+    append(&*checkpoint, vec![entry(1, "one")]).await;
+    drop(checkpoint);
+    let store = fixture.open().await;
+    drop(store.take_to_remove(&record.id).await.expect("nobody holds it"));
+    let checkpoint = store.resume(&record.id).await.expect("whoever wanted to remove it has not");
+    assert_eq!(results(&*checkpoint, &[1]).await, [some("one")]);
 }

@@ -175,6 +175,23 @@ impl Blobs {
         Ok(())
     }
 
+    /// How the names of all keys begin under which something of an execution lies.
+    pub(super) fn keys(&self, execution: &ExecutionId) -> [String; 2] {
+        [self.key_of(execution, ""), self.kept_key(execution, "")]
+    }
+
+    /// Forgets large values of an execution and, if there is a shared directory, all that lies there.
+    pub(super) async fn remove(&self, execution: &ExecutionId) -> Result<(), Error> {
+        self.forget(execution).await?;
+        let Some(directory) = self.directory(execution) else { return Ok(()) };
+        match tokio::fs::remove_dir_all(&directory).await {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Error::File { path: directory.display().to_string(), source })
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Where the files of an execution lie, if there is a shared directory.
     pub(super) fn directory(&self, execution: &ExecutionId) -> Option<PathBuf> {
         Some(self.directory.as_ref()?.join(execution.as_str()))
@@ -193,7 +210,11 @@ impl Blobs {
     }
 
     fn key(&self, execution: &ExecutionId, hash: blake3::Hash) -> String {
-        format!("{{{}}}:blob:{execution}:{}", self.prefix, hash.to_hex())
+        self.key_of(execution, hash.to_hex().as_str())
+    }
+
+    fn key_of(&self, execution: &ExecutionId, hash: &str) -> String {
+        format!("{{{}}}:blob:{execution}:{hash}", self.prefix)
     }
 }
 

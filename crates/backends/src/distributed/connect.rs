@@ -41,6 +41,9 @@ pub enum Error {
     /// Leases cannot be kept.
     #[error("cannot keep leases in the store")]
     Lease(#[from] crate::lease::Error),
+    /// Large values cannot be reached.
+    #[error(transparent)]
+    Blobs(#[from] super::blobs::Error),
     /// The process can have no more threads.
     #[error("cannot start a thread for the broker's connections")]
     Thread(#[source] std::io::Error),

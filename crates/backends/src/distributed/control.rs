@@ -30,6 +30,9 @@ pub struct Worker {
     pub presence: Presence,
     /// How long it is taken to live if nothing more is heard of it.
     pub expires_in: Duration,
+    /// Whether it has another signing key than this process, or only one of the two has one: then each puts
+    /// aside what the other sends.
+    pub is_stranger: bool,
 }
 
 /// Two live workers that announce one operation differently.
@@ -89,11 +92,13 @@ impl Control {
     /// If the store cannot be reached.
     pub async fn workers(&self) -> Result<Vec<Worker>, Error> {
         let members = self.shared.arbiter.sessions().await?;
+        let own = self.shared.copies.fingerprint();
         let mut workers: Vec<_> = members
             .iter()
             .filter_map(|member| {
-                let presence = protocol::decode_part(&member.info).ok()?;
-                Some(Worker { presence, expires_in: member.expires_in })
+                let presence: Presence = protocol::decode_part(&member.info).ok()?;
+                let is_stranger = presence.key != own;
+                Some(Worker { presence, expires_in: member.expires_in, is_stranger })
             })
             .collect();
         workers.sort_by(|a, b| {
@@ -135,6 +140,24 @@ impl Control {
     /// If the store cannot be reached.
     pub async fn cancel(&self, execution: &ExecutionId, incarnation: u32) -> Result<(), Error> {
         Ok(self.shared.arbiter.end(execution, incarnation).await?)
+    }
+
+    /// Forgets what an execution has on the servers beside its record: none of its tasks that wait anywhere is
+    /// run any more, no outcome of one that runs is accepted, and what was put aside for it goes. Markers that go
+    /// by themselves stay, for a day or a month. For whoever holds it, in this incarnation.
+    ///
+    /// # Errors
+    /// If store, broker or the shared directory cannot be reached.
+    pub async fn forget(&self, execution: &ExecutionId, incarnation: u32) -> Result<(), Error> {
+        let Shared { arbiter, rabbit, copies, .. } = &*self.shared;
+        arbiter.end(execution, incarnation).await?;
+        arbiter.unpause(execution).await?;
+        rabbit.delete(&copies.names.outcomes(execution)).await?;
+        arbiter.erase(execution, &copies.blobs.keys(execution)).await?;
+        copies.blobs.remove(execution).await?;
+        let mut unlink = ::redis::cmd("UNLINK");
+        unlink.arg(self.input_key(execution));
+        Ok(self.shared.redis.run(&unlink).await?)
     }
 
     /// Lets no more tasks of an execution be started; those that run may end.

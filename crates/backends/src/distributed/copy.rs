@@ -73,6 +73,11 @@ pub(super) struct Copies {
 }
 
 impl Copies {
+    /// Of the key, if there is one.
+    pub(super) fn fingerprint(&self) -> Option<String> {
+        self.key.as_ref().map(SigningKey::fingerprint)
+    }
+
     /// The first copy of a task.
     pub(super) async fn make(
         &self,

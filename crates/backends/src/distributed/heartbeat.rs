@@ -25,6 +25,8 @@ pub(super) struct Identity {
     pub(super) session: Session,
     pub(super) started_at_us: u64,
     pub(super) announcement: Option<Announcement>,
+    /// Of its signing key, if it has one.
+    pub(super) fingerprint: Option<String>,
 }
 
 impl Identity {
@@ -117,6 +119,7 @@ fn presence(identity: &Identity, vitals: &Vitals) -> Vec<u8> {
         running: vitals.running(),
         ended: vitals.counters().completed,
         semaphores: vitals.semaphores(),
+        key: identity.fingerprint.clone(),
         drains_in: vitals.drains_in(),
         operations: identity.announcement.as_ref().map(|made| made.key().to_owned()),
     };

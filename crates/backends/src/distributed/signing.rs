@@ -35,6 +35,11 @@ impl SigningKey {
         self.mac(parts).verify_slice(signature).is_ok()
     }
 
+    /// What tells this key from others without giving it away: 16 hexadecimal digits.
+    pub(super) fn fingerprint(&self) -> String {
+        self.sign(&[b"fingerprint"]).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     fn mac(&self, parts: &[&[u8]]) -> Hmac<Sha256> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
         for part in parts {
@@ -64,6 +69,14 @@ mod tests {
         assert!(!key.verifies(&[b"queue", b"body!"], &signature));
         assert!(!SigningKey::new(b"0123456789abcdeF").unwrap().verifies(&[b"queue", b"body"], &signature));
         assert!(!key.verifies(&[b"queue", b"body"], &signature[..31]));
+    }
+
+    #[test]
+    fn a_fingerprint_tells_keys_apart() {
+        let fingerprint = |key| SigningKey::new(key).unwrap().fingerprint();
+        assert_eq!(fingerprint(b"0123456789abcdef"), fingerprint(b"0123456789abcdef"));
+        assert_ne!(fingerprint(b"0123456789abcdef"), fingerprint(b"0123456789abcdeF"));
+        assert_eq!(fingerprint(b"0123456789abcdef").len(), 16);
     }
 
     #[test]

@@ -68,6 +68,16 @@ impl Keys {
         format!("{}:p:{execution}:{task}", self.tag).into_bytes()
     }
 
+    /// How the names of all that is kept for single tasks of an execution begin: first their records.
+    pub(super) fn of_tasks(&self, execution: &ExecutionId) -> [String; 2] {
+        [format!("{}:t:{execution}:", self.tag), format!("{}:p:{execution}:", self.tag)]
+    }
+
+    /// A pattern for all names that an execution's id stands in, and for some others.
+    pub(super) fn naming(&self, execution: &ExecutionId) -> String {
+        format!("{}:*:{execution}:*", self.tag)
+    }
+
     /// The flags of an execution.
     pub(super) fn flags(&self, execution: &ExecutionId) -> Vec<u8> {
         format!("{}:x:{execution}", self.tag).into_bytes()

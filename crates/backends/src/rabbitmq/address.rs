@@ -28,6 +28,9 @@ pub struct Address {
 /// that are not escaped may be anywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
+    /// Nothing at all, as a variable that was cleared leaves it.
+    #[error("the URL of RabbitMQ is empty; to do without servers, unset AMQP_URL and leave out --broker")]
+    Empty,
     /// Not `amqp://` or `amqps://`.
     #[error("the URL of RabbitMQ must begin with amqp:// or amqps://")]
     Scheme,
@@ -78,6 +81,9 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim().is_empty() {
+            return Err(AddressError::Empty);
+        }
         let (scheme, rest) = text.split_once("://").ok_or(AddressError::Scheme)?;
         let scheme = match scheme {
             "amqp" => AMQPScheme::AMQP,
@@ -265,6 +271,7 @@ mod tests {
         let wrong = [
             ("http://secret@host", AddressError::Scheme),
             ("secret", AddressError::Scheme),
+            ("", AddressError::Empty),
             ("amqp://user:secret@", AddressError::Host),
             ("amqp://user:secret@:5672", AddressError::Host),
             ("amqp://host:secret", AddressError::Port),

@@ -54,6 +54,9 @@ pub(super) struct Login {
 /// password at any place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
+    /// Nothing at all, as a variable that was cleared leaves it.
+    #[error("the Redis address is empty; to do without servers, unset REDIS_URL and leave out --store")]
+    Empty,
     /// The beginning is none that we know.
     #[error(
         "the Redis address must begin with redis://, rediss://, redis+sentinel:// or redis+cluster:// \
@@ -112,6 +115,9 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text.trim().is_empty() {
+            return Err(AddressError::Empty);
+        }
         let (scheme, rest) = text.trim().split_once("://").ok_or(AddressError::Scheme)?;
         let (tls, kind) = scheme.split_once('+').unwrap_or((scheme, "server"));
         let has_tls = match tls {
@@ -306,6 +312,7 @@ mod tests {
     fn wrong_addresses_are_refused_by_what_is_wrong() {
         for (text, expected) in [
             ("localhost:6379", AddressError::Scheme),
+            ("", AddressError::Empty),
             ("amqp://localhost", AddressError::Scheme),
             ("redis+ring://a", AddressError::Scheme),
             ("redis://", AddressError::Host { number: 1 }),

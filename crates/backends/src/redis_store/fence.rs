@@ -16,6 +16,11 @@ impl Fence {
         Self { incarnation, text: format!("{incarnation} {}", Uuid::new_v4().simple()) }
     }
 
+    /// What is left of it once its execution has been removed.
+    pub(super) fn of_removed(&self) -> String {
+        format!("{} removed", self.incarnation)
+    }
+
     /// Whether another fence found in place of this one, or none (`""`), means that Redis has
     /// forgotten this one. If not, another incarnation has taken over.
     pub(super) fn was_forgotten(&self, found: &str) -> bool {
@@ -39,5 +44,6 @@ mod tests {
         assert!(!fence.was_forgotten(&Fence::new(3).text) && !fence.was_forgotten(&Fence::new(4).text));
         assert_ne!(Fence::new(3), fence);
         assert_eq!(incarnation(&fence.text), 3);
+        assert_eq!(incarnation(&fence.of_removed()), 3);
     }
 }

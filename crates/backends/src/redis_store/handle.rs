@@ -10,9 +10,10 @@ use super::hold::Releases;
 use super::inner::Inner;
 use super::keys::{Keys, executions};
 use super::load::Loaded;
+use super::remove::RedisRemoval;
 use super::scripts::Scripts;
 use crate::redis::{Redis, cmd};
-use crate::store::{Checkpoint, Error, Store, View};
+use crate::store::{Checkpoint, Error, Removal, Store, View};
 
 /// A store in Redis: a handful of keys per execution, and a list of all.
 ///
@@ -65,6 +66,14 @@ impl Store for RedisStore {
             let mut view = view.ok_or_else(|| Error::Unknown { id: id.clone() })?;
             view.dead = self.inner.dead(&keys).await?;
             Ok(view)
+        })
+    }
+
+    fn take_to_remove<'a>(&'a self, id: &'a ExecutionId) -> BoxFuture<'a, Result<Box<dyn Removal>, Error>> {
+        Box::pin(async move {
+            self.settle().await;
+            let (taken, hold) = self.inner.resume(id, self.releases.clone()).await?;
+            Ok(Box::new(RedisRemoval { inner: self.inner.clone(), taken, hold }) as Box<dyn Removal>)
         })
     }
 

@@ -12,6 +12,7 @@ mod look;
 mod owner;
 mod place;
 mod record;
+mod remove;
 mod scripts;
 mod take;
 mod view;

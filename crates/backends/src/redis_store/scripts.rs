@@ -13,6 +13,7 @@ pub(super) struct Scripts {
     pub(super) restore: Script,
     pub(super) renew: Script,
     pub(super) release: Script,
+    pub(super) remove: Script,
     pub(super) look: Script,
 }
 
@@ -27,6 +28,7 @@ impl Scripts {
             restore: Script::new("restore", include_str!("scripts/restore.lua")),
             renew: Script::new("renew", include_str!("scripts/renew.lua")),
             release: Script::new("release", include_str!("scripts/release.lua")),
+            remove: Script::new("remove", include_str!("scripts/remove.lua")),
             look: Script::new("look", include_str!("scripts/look.lua")),
         }
     }

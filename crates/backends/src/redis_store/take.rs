@@ -32,29 +32,38 @@ pub(super) struct Taken {
 impl Inner {
     pub(super) async fn create(
         &self,
-        record: ExecutionRecord,
+        mut record: ExecutionRecord,
         releases: Releases,
     ) -> Result<(Taken, Hold), Error> {
         let keys = Keys::new(&self.prefix, &record.id);
-        let encoded = Encoded::new(&record).map_err(medium("create", &self.redis, &keys.id))?;
-        let (fence, hold) = (Fence::new(record.incarnation), Owner::new().hold());
+        let hold = Owner::new().hold();
         // A name that is listed without an execution is passed over; the other way round it would
         // be forgotten.
         self.list(&record).await?;
         let names = [&keys.fence, &keys.record, &keys.hold, &keys.live, &keys.chunks, &keys.dead];
         let (format, lasts) = (FORMAT.to_string(), LASTS.as_millis().to_string());
-        let args: [&[u8]; 6] = [
-            fence.text.as_bytes(),
-            format.as_bytes(),
-            &encoded.record,
-            &encoded.result,
-            hold.as_bytes(),
-            lasts.as_bytes(),
-        ];
-        let answer = self.redis.call::<String>(&self.scripts.create, &names, &args).await;
-        match answer.map_err(medium("create", &self.redis, &keys.id))?.as_str() {
-            "ok" => Ok(self.keep(Taken { record, encoded, keys, fence, hold }, releases)),
-            _ => Err(Error::Exists { id: record.id }),
+        let mut removed = String::new();
+        loop {
+            let encoded = Encoded::new(&record).map_err(medium("create", &self.redis, &keys.id))?;
+            let fence = Fence::new(record.incarnation);
+            let args: [&[u8]; 7] = [
+                fence.text.as_bytes(),
+                format.as_bytes(),
+                &encoded.record,
+                &encoded.result,
+                hold.as_bytes(),
+                lasts.as_bytes(),
+                removed.as_bytes(),
+            ];
+            let answer = self.redis.call::<String>(&self.scripts.create, &names, &args).await;
+            match answer.map_err(medium("create", &self.redis, &keys.id))?.as_str() {
+                "ok" => return Ok(self.keep(Taken { record, encoded, keys, fence, hold }, releases)),
+                "exists" => return Err(Error::Exists { id: record.id }),
+                found => {
+                    record.incarnation = incarnation(found) + 1;
+                    found.clone_into(&mut removed);
+                }
+            }
         }
     }
 

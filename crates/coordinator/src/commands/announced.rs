@@ -147,9 +147,10 @@ pub(crate) mod testing {
             ended: 0,
             operations: None,
             semaphores: Vec::new(),
+            key: None,
             drains_in: None,
         };
-        Worker { presence, expires_in: Duration::from_secs(29) }
+        Worker { presence, expires_in: Duration::from_secs(29), is_stranger: false }
     }
 }
 

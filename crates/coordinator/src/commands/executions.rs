@@ -1,4 +1,6 @@
-//! `coordinator executions`: looks at executions, running and past.
+//! `coordinator executions`: looks at executions, running and past, and removes them.
+
+mod remove;
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -15,31 +17,34 @@ use crate::cli::Common;
 use crate::display::{Evidence, ago, counted, length, moment, table};
 
 pub(crate) fn run(common: &Common, args: &ExecutionsArgs) -> Result<ExitCode, Stop> {
-    let backend = Backend::open(common, Needs::Store)?;
-    let control = backend.control();
+    let is_json = args.output.is_json();
     match &args.command {
-        None | Some(ExecutionsCommand::List) => {
-            let views = backend.block_on(backend.store().list())?;
-            let mut looks = Vec::with_capacity(views.len());
-            for view in views {
-                let flags = backend.block_on(standing::flags(control.as_ref(), &view))?;
-                looks.push(Look { status: standing::status(&view, flags), view });
-            }
-            if args.output.is_json() {
-                print_json(&looks.iter().map(Shown::of).collect::<Vec<_>>())?;
-            } else {
-                list(&looks)?;
-            }
-        }
-        Some(ExecutionsCommand::Show { id }) => {
-            let view = backend.view(id)?;
-            let flags = backend.block_on(standing::flags(control.as_ref(), &view))?;
-            let look = Look { status: standing::status(&view, flags), view };
-            let whole = Whole::of(&look);
-            if args.output.is_json() { print_json(&whole)? } else { show(&look.view, &whole, common)? }
-        }
+        None | Some(ExecutionsCommand::List) => look_at_all(common, is_json)?,
+        Some(ExecutionsCommand::Show { id }) => look_at(common, id, is_json)?,
+        Some(ExecutionsCommand::Remove(wanted)) => remove::run(common, wanted, is_json)?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn look_at_all(common: &Common, is_json: bool) -> Result<(), Stop> {
+    let backend = Backend::open(common, Needs::Store)?;
+    let control = backend.control();
+    let views = backend.block_on(backend.store().list())?;
+    let mut looks = Vec::with_capacity(views.len());
+    for view in views {
+        let flags = backend.block_on(standing::flags(control.as_ref(), &view))?;
+        looks.push(Look { status: standing::status(&view, flags), view });
+    }
+    if is_json { print_json(&looks.iter().map(Shown::of).collect::<Vec<_>>()) } else { list(&looks) }
+}
+
+fn look_at(common: &Common, id: &ExecutionId, is_json: bool) -> Result<(), Stop> {
+    let backend = Backend::open(common, Needs::Store)?;
+    let view = backend.view(id)?;
+    let flags = backend.block_on(standing::flags(backend.control().as_ref(), &view))?;
+    let look = Look { status: standing::status(&view, flags), view };
+    let whole = Whole::of(&look);
+    if is_json { print_json(&whole) } else { show(&look.view, &whole, common) }
 }
 
 /// An execution and the word for where it is.

@@ -36,6 +36,7 @@ struct Shown<'a> {
     node: &'a str,
     pid: u32,
     session: SessionId,
+    /// `active`, `draining`, or `other key`: its signing key is not that of this process.
     status: &'static str,
     queues: &'a [WorkerType],
     slots: u32,
@@ -58,7 +59,11 @@ impl<'a> Shown<'a> {
             node: &session.node,
             pid: session.pid,
             session: session.id,
-            status: if presence.is_draining { "draining" } else { "active" },
+            status: match worker {
+                Worker { is_stranger: true, .. } => "other key",
+                _ if presence.is_draining => "draining",
+                _ => "active",
+            },
             queues: &session.worker_types,
             slots: session.concurrency,
             running: &presence.running,

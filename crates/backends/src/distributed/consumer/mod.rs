@@ -55,6 +55,7 @@ impl RemoteConsumer {
             started_at_us: protocol::to_unix_micros(std::time::SystemTime::now()),
             announcement: operations
                 .map(|described| Announcement::new(shared.redis.clone(), &shared.prefix, described)),
+            fingerprint: shared.copies.fingerprint(),
         };
         let heartbeat = Heartbeat::start(shared.arbiter.clone(), identity, Arc::clone(&vitals)).await?;
         let (commands, commanded) = mpsc::unbounded_channel();

@@ -78,6 +78,14 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Removes a directory that may be there, with all that is in it.
+pub(super) fn remove_all(path: &Path) -> Result<(), Error> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(medium("remove", path)(error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Makes names in a directory durable.
 pub(super) fn sync(directory: &Path) -> Result<(), Error> {
     File::open(directory).and_then(|directory| directory.sync_all()).map_err(medium("write", directory))

@@ -9,10 +9,10 @@ use protocol::{ExecutionId, ExecutionRecord};
 
 use super::checkpoint::EmbeddedCheckpoint;
 use super::database::Database;
-use super::directory::{Directory, medium, remove, sync};
+use super::directory::{Directory, medium, remove, remove_all, sync};
 use super::hold::Hold;
 use super::view;
-use crate::store::{Checkpoint, Error, Store, View};
+use crate::store::{Checkpoint, Error, Removal, Store, View};
 
 /// A store in a directory: a folder per execution with one database file, small copies for those
 /// who look, and the files that were kept for results.
@@ -77,11 +77,53 @@ impl Store for EmbeddedStore {
         })
     }
 
+    fn take_to_remove<'a>(&'a self, id: &'a ExecutionId) -> BoxFuture<'a, Result<Box<dyn Removal>, Error>> {
+        let directory = self.directory(id);
+        Box::pin(async move {
+            let place = directory.database();
+            self.blocking("open", &place, move || {
+                if !directory.exists() {
+                    return Err(Error::Unknown { id: directory.id });
+                }
+                let hold = Hold::to_write(&directory)?;
+                Ok(Box::new(EmbeddedRemoval { directory, hold }) as Box<dyn Removal>)
+            })
+            .await
+        })
+    }
+
     fn list(&self) -> BoxFuture<'_, Result<Vec<View>, Error>> {
         let executions = self.executions.clone();
         Box::pin(
             async move { self.blocking("read", &self.executions, move || view::list(&executions)).await },
         )
+    }
+}
+
+/// An execution that is held to be removed. Its incarnation is of no use to anybody once it is gone, and may
+/// stand in a file that is damaged.
+struct EmbeddedRemoval {
+    directory: Directory,
+    hold: Hold,
+}
+
+impl Removal for EmbeddedRemoval {
+    fn incarnation(&self) -> u32 {
+        0
+    }
+
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<(), Error>> {
+        Box::pin(async move {
+            let path = self.directory.path().to_owned();
+            let removed = tokio::task::spawn_blocking(move || {
+                // From here on it does not exist; what a crash leaves goes when its name is used again.
+                remove(&self.directory.database())?;
+                remove_all(self.directory.path())?;
+                drop(self.hold);
+                Ok(())
+            });
+            removed.await.unwrap_or_else(|panic| Err(medium("remove", &path)(panic)))
+        })
     }
 }
 
@@ -103,9 +145,12 @@ fn create(
     if directory.exists() {
         return Err(exists());
     }
-    // What a crash left half made has only this name and is worth nothing.
+    // What a crash left half made, or half removed, is worth nothing.
     let unfinished = directory.new_database();
-    remove(&unfinished)?;
+    for leftover in [&unfinished, &directory.record(), &directory.live()] {
+        remove(leftover)?;
+    }
+    remove_all(&directory.kept())?;
     let database = Database::create(&unfinished, &record)?;
     let path = directory.database();
     fs::rename(&unfinished, &path).map_err(medium("create", &path))?;

@@ -1,12 +1,17 @@
 -- Makes and holds an execution unless there is one of this name. Called again with the same fence,
--- it answers the same.
--- KEYS fence, record, hold, live, chunks, dead  ARGV fence, format, record, result or '', hold, its ms
+-- it answers the same. If one of this name was removed, changes nothing and answers what is left of its
+-- fence, unless it is called with that.
+-- KEYS fence, record, hold, live, chunks, dead  ARGV fence, format, record, result or '', hold, its ms,
+-- what is left of the fence of a removed one or ''
 local found = redis.call('GET', KEYS[1])
 if found == ARGV[1] then
     return 'ok'
 end
-if found or redis.call('EXISTS', KEYS[2]) == 1 then
+if redis.call('EXISTS', KEYS[2]) == 1 then
     return 'exists'
+end
+if found and found ~= ARGV[7] then
+    return found
 end
 redis.call('DEL', KEYS[4], KEYS[5], KEYS[6])
 redis.call('SET', KEYS[1], ARGV[1])

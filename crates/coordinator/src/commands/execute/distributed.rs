@@ -58,7 +58,8 @@ pub(super) async fn execute(servers: &Distributed, work: Work, settings: Setting
 
 /// Who is there to run tasks, for people.
 fn crew(workers: &[Worker]) -> String {
-    let active: Vec<_> = workers.iter().filter(|worker| !worker.presence.is_draining).collect();
+    let can_take = |worker: &&Worker| !worker.presence.is_draining && !worker.is_stranger;
+    let active: Vec<_> = workers.iter().filter(can_take).collect();
     if active.is_empty() {
         return "as soon as there are workers; start some with: worker --queue cpu".to_owned();
     }
@@ -123,11 +124,9 @@ impl Follower {
     async fn call_the_roll(&self) {
         match self.control.workers().await {
             Ok(workers) => {
-                for worker_type in self.producer.call_the_roll(&workers) {
+                for text in self.producer.call_the_roll(&workers) {
                     if !self.quiet {
-                        say(&format!(
-                            "no worker takes tasks of type {worker_type} yet; start one with: worker --queue {worker_type}"
-                        ));
+                        say(&text);
                     }
                 }
             }

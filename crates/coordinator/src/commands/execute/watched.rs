@@ -1,5 +1,5 @@
 //! A producer that knows which worker types its tasks are for, so that it can be said when nobody
-//! takes them.
+//! takes them, or somebody who puts them aside.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,10 @@ use backends::broker::{Error, News, Receipt, TaskProducer};
 use backends::distributed::Worker;
 use futures::future::BoxFuture;
 use protocol::{IdMap, Task, TaskId, WorkerType};
+
+/// What is said of a worker that cannot take what this process sends.
+const STRANGER: &str = "has another signing key than this coordinator, or only one of them has one, so it puts \
+                        this execution's tasks aside; give the same OTAMAN_SIGNING_KEY to all, or stop it";
 
 /// Passes everything on, and counts.
 pub(super) struct Watched {
@@ -22,10 +26,10 @@ struct Ledger {
     out: IdMap<TaskId, u16>,
     /// Worker types, each with the number of its tasks without an outcome.
     types: Vec<(WorkerType, usize)>,
-    /// Types that have tasks, but nobody who takes them.
-    deserted: Vec<WorkerType>,
-    /// Those of which has been said so.
-    said: BTreeSet<WorkerType>,
+    /// What of that is amiss now, most important first, in short.
+    troubles: Vec<String>,
+    /// What has been said.
+    said: BTreeSet<String>,
 }
 
 impl Watched {
@@ -33,9 +37,8 @@ impl Watched {
         Self { inner, ledger: Mutex::default() }
     }
 
-    /// Compares who is alive with what is wanted. Gives the worker types that nobody takes and of
-    /// which that has not been said yet.
-    pub(super) fn call_the_roll(&self, workers: &[Worker]) -> Vec<WorkerType> {
+    /// Compares who is alive with what is wanted. Gives what is to be said about that and has not been yet.
+    pub(super) fn call_the_roll(&self, workers: &[Worker]) -> Vec<String> {
         self.ledger().call_the_roll(workers)
     }
 
@@ -64,21 +67,34 @@ impl Ledger {
         }
     }
 
-    fn call_the_roll(&mut self, workers: &[Worker]) -> Vec<WorkerType> {
-        let is_taken = |kind: &WorkerType| {
-            workers.iter().any(|worker| {
-                !worker.presence.is_draining && worker.presence.session.worker_types.contains(kind)
-            })
+    fn call_the_roll(&mut self, workers: &[Worker]) -> Vec<String> {
+        let mut texts = Vec::new();
+        self.troubles.clear();
+        let wanted: Vec<_> =
+            self.types.iter().filter(|(_, count)| *count > 0).map(|(kind, _)| kind).collect();
+        let takes = |worker: &Worker, kind: &WorkerType| {
+            !worker.presence.is_draining && worker.presence.session.worker_types.contains(kind)
         };
-        let wanted = self.types.iter().filter(|(_, count)| *count > 0).map(|(kind, _)| kind);
-        self.deserted = wanted.filter(|kind| !is_taken(kind)).cloned().collect();
+        for kind in &wanted {
+            if !workers.iter().any(|worker| !worker.is_stranger && takes(worker, kind)) {
+                self.troubles.push(format!("no worker takes tasks of type {kind}"));
+                texts.push(format!(
+                    "no worker takes tasks of type {kind} yet; start one with: worker --queue {kind}"
+                ));
+            }
+        }
+        let strangers = workers.iter().filter(|worker| worker.is_stranger);
+        for worker in strangers.filter(|worker| wanted.iter().any(|kind| takes(worker, kind))) {
+            let who = format!("worker {} on {}", worker.presence.session.pid, worker.presence.session.node);
+            texts.push(format!("{who} {STRANGER}"));
+            self.troubles.push(format!("{who} has another signing key"));
+        }
         let said = &mut self.said;
-        self.deserted.iter().filter(|kind| said.insert((*kind).clone())).cloned().collect()
+        texts.into_iter().filter(|text| said.insert(text.clone())).collect()
     }
 
     fn trouble(&self) -> Option<String> {
-        let first = self.deserted.first()?;
-        Some(format!("no worker takes tasks of type {first}"))
+        self.troubles.first().cloned()
     }
 }
 
@@ -140,17 +156,39 @@ mod tests {
         let (cpu, gpu) = (task(1, "cpu"), task(2, "gpu"));
         [&cpu, &gpu, &gpu].into_iter().for_each(|task| ledger.add(task));
         let workers = [worker("one", 1, &["cpu"])];
-        assert_eq!(ledger.call_the_roll(&workers), std::slice::from_ref(&gpu.worker_type));
-        assert_eq!(ledger.call_the_roll(&workers), []);
+        let said = ledger.call_the_roll(&workers);
+        assert!(said.len() == 1 && said[0].contains("worker --queue gpu"), "{said:?}");
+        assert_eq!(ledger.call_the_roll(&workers), [""; 0]);
         assert!(ledger.trouble().unwrap().contains("gpu"));
 
         ledger.remove(gpu.id);
         ledger.remove(gpu.id);
-        assert_eq!(ledger.call_the_roll(&workers), []);
+        assert_eq!(ledger.call_the_roll(&workers), [""; 0]);
         assert_eq!(ledger.trouble(), None);
 
         // The last worker for what is still out has left.
-        assert_eq!(ledger.call_the_roll(&[]), std::slice::from_ref(&cpu.worker_type));
+        let said = ledger.call_the_roll(&[]);
+        assert!(said.len() == 1 && said[0].contains("worker --queue cpu"), "{said:?}");
+        ledger.remove(cpu.id);
+        assert_eq!(ledger.call_the_roll(&[]), [""; 0]);
+    }
+
+    #[test]
+    fn a_worker_with_another_key_takes_nothing_and_is_named_once() {
+        let mut ledger = Ledger::default();
+        ledger.add(&task(1, "cpu"));
+        let friend = worker("one", 1, &["cpu"]);
+        let stranger = |kind| Worker { is_stranger: true, ..worker("two", 2, &[kind]) };
+        let said = ledger.call_the_roll(&[stranger("cpu")]);
+        assert!(
+            said.len() == 2 && said[0].contains("no worker") && said[1].contains("worker 2 on two"),
+            "{said:?}"
+        );
+        assert!(ledger.trouble().unwrap().contains("no worker"));
+        assert_eq!(ledger.call_the_roll(&[friend.clone(), stranger("cpu")]), [""; 0]);
+        assert!(ledger.trouble().unwrap().contains("another signing key"));
+        assert_eq!(ledger.call_the_roll(&[friend, stranger("gpu")]), [""; 0]);
+        assert_eq!(ledger.trouble(), None);
     }
 
     #[test]

@@ -93,8 +93,9 @@ impl Work {
                     .unwrap_or_else(|| new_id(&text.name));
                 let record = new_record(id, args, &spec, &text, variables);
                 let checkpoint = backend
-                    .block_on(store.create(record.clone()))
+                    .block_on(store.create(record))
                     .map_err(|error| existing_execution(error, common))?;
+                let record = checkpoint.record();
                 (checkpoint, record)
             }
         };

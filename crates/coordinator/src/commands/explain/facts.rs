@@ -100,6 +100,16 @@ impl Facts {
             _ => {}
         }
         obstacles.extend(self.trouble.iter().cloned());
+        let is_active = self.view.owner.is_some();
+        let strangers = self.workers.iter().filter(|worker| is_active && worker.is_stranger);
+        obstacles.extend(strangers.map(|worker| {
+            let session = &worker.presence.session;
+            format!(
+                "worker {} on {} has another signing key than this command, or only one of them has one: it puts \
+                 tasks aside if the coordinator's key is another, too",
+                session.pid, session.node
+            )
+        }));
         obstacles
     }
 
