@@ -55,6 +55,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("max 2 2 1 uint8", downsample([2, 2, 1], "max"), &bytes),
         ("mode 2 2 1 uint64 labels", downsample([2, 2, 1], "mode"), &labels),
         ("blur sigma 2 2 0 uint8", json!({"@type": "blur", "sigma": [2, 2, 0]}), &bytes),
+        ("blur sigma 2 2 2 uint8", json!({"@type": "blur", "sigma": [2, 2, 2]}), &bytes),
+        ("blur sigma 2 2 2 float32", json!({"@type": "blur", "sigma": [2, 2, 2]}), &floats),
         ("statistics uint8", json!({"@type": "statistics", "bins": 256}), &bytes),
         ("statistics float32", json!({"@type": "statistics"}), &floats),
     ] {

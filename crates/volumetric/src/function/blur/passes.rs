@@ -112,14 +112,51 @@ pub(super) fn blurred<T: Element, R: Real>(
     result
 }
 
+/// So many sums are kept in registers while their terms are added.
+const LANES: usize = 32;
+
 /// Blurs one row along itself.
 fn along_row<R: Real>(from: &[R], to: &mut [R], kernel: &Kernel<R>, inside: &Range<usize>) {
-    to.fill(R::default());
+    // In the middle all places around are inside, and in whole blocks.
+    let first = (inside.start + kernel.radius).min(to.len());
+    let blocks = inside.end.saturating_sub(kernel.radius).saturating_sub(first) / LANES;
+    let end = first + blocks * LANES;
+    for (block, to) in to[first..end].as_chunks_mut::<LANES>().0.iter_mut().enumerate() {
+        let start = first + block * LANES - kernel.radius;
+        *to = sums(kernel.weights.iter().zip(start..).map(|(weight, start)| (&from[start..], *weight)));
+    }
+    for edge in [0..first, end..to.len()] {
+        along_edge(from, to, kernel, inside, edge);
+    }
+}
+
+/// The sums of as many slices, each times its weight, for the first places.
+#[inline(always)]
+fn sums<'a, R: Real>(terms: impl Iterator<Item = (&'a [R], R)>) -> [R; LANES] {
+    let mut sums = [R::default(); LANES];
+    for (from, weight) in terms {
+        let from: &[R; LANES] = from.first_chunk().expect("it is as long as a block");
+        for (sum, from) in sums.iter_mut().zip(from) {
+            *sum += *from * weight;
+        }
+    }
+    sums
+}
+
+/// Blurs some places of a row along it, around which not all need be inside.
+fn along_edge<R: Real>(
+    from: &[R],
+    to: &mut [R],
+    kernel: &Kernel<R>,
+    inside: &Range<usize>,
+    edge: Range<usize>,
+) {
+    to[edge.clone()].fill(R::default());
     let radius = kernel.radius;
     for (offset, weight) in kernel.weights.iter().enumerate() {
         // Where `place + offset - radius` is inside.
-        let first = (inside.start + radius).saturating_sub(offset).min(to.len());
-        let end = (inside.end + radius).saturating_sub(offset).clamp(first, to.len());
+        let first = (inside.start + radius).saturating_sub(offset).clamp(edge.start, edge.end);
+        let end = (inside.end + radius).saturating_sub(offset).clamp(first, edge.end);
         let source = first + offset;
         let Some(source) =
             source.checked_sub(radius).and_then(|start| from.get(start..start + (end - first)))
@@ -130,7 +167,7 @@ fn along_row<R: Real>(from: &[R], to: &mut [R], kernel: &Kernel<R>, inside: &Ran
             *to += *from * *weight;
         }
     }
-    for (place, to) in to.iter_mut().enumerate() {
+    for (place, to) in edge.clone().zip(&mut to[edge]) {
         if let (_, Some(stretch)) = kernel.around(place, inside) {
             *to = *to * stretch;
         }
@@ -139,22 +176,24 @@ fn along_row<R: Real>(from: &[R], to: &mut [R], kernel: &Kernel<R>, inside: &Ran
 
 /// Blurs rows of this length with their neighbours.
 fn across_rows<R: Real>(from: &[R], to: &mut [R], length: usize, kernel: &Kernel<R>, inside: &Range<usize>) {
-    // A piece at a time, so that sums stay in the cache while rows are added.
-    const PIECE: usize = 2048;
     for (place, to) in to.chunks_exact_mut(length).enumerate() {
         let (offsets, stretch) = kernel.around(place, inside);
-        for (piece, to) in to.chunks_mut(PIECE).enumerate() {
-            to.fill(R::default());
-            for offset in offsets.clone() {
-                let start = (place + offset - kernel.radius) * length + piece * PIECE;
-                for (to, from) in to.iter_mut().zip(&from[start..]) {
-                    *to += *from * kernel.weights[offset];
-                }
+        let row = |offset: usize| &from[(place + offset - kernel.radius) * length..][..length];
+        let (blocks, rest) = to.as_chunks_mut::<LANES>();
+        for (block, to) in blocks.iter_mut().enumerate() {
+            let term = |offset: usize| (&row(offset)[block * LANES..], kernel.weights[offset]);
+            *to = sums(offsets.clone().map(term));
+        }
+        let begun = length - rest.len();
+        rest.fill(R::default());
+        for offset in offsets {
+            for (to, from) in rest.iter_mut().zip(&row(offset)[begun..]) {
+                *to += *from * kernel.weights[offset];
             }
-            if let Some(stretch) = stretch {
-                for to in to {
-                    *to = *to * stretch;
-                }
+        }
+        if let Some(stretch) = stretch {
+            for to in to {
+                *to = *to * stretch;
             }
         }
     }
