@@ -55,6 +55,25 @@ async fn a_half_created_execution_does_not_exist_and_can_be_created() {
 }
 
 #[tokio::test]
+async fn what_a_half_removed_execution_has_left_is_not_a_later_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let id: ExecutionId = "half".parse().unwrap();
+    drop(store.create(record("half")).await.unwrap());
+    fs::create_dir_all(store.kept_dir(&id)).unwrap();
+    fs::write(store.kept_dir(&id).join("standard-input"), "of the first").unwrap();
+    let path = database(directory.path(), "half");
+    fs::write(path.with_file_name("live.json"), "torn").unwrap();
+    // Where a removal was killed.
+    fs::remove_file(&path).unwrap();
+    assert!(store.list().await.unwrap().is_empty());
+    let checkpoint = store.create(record("half")).await.unwrap();
+    assert!(!store.kept_dir(&id).exists() && !path.with_file_name("live.json").exists());
+    assert!(matches!(store.resume(&id).await.err(), Some(Error::Busy { .. })));
+    drop(checkpoint);
+}
+
+#[tokio::test]
 async fn a_stale_owner_does_not_block() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());

@@ -58,6 +58,21 @@ impl Directory {
     pub(super) fn exists(&self) -> bool {
         self.database().exists()
     }
+
+    /// Removes all but the file that its holder has locked.
+    pub(super) fn clear(&self) -> Result<(), Error> {
+        let unreadable = || medium("read", self.path());
+        for entry in fs::read_dir(self.path()).map_err(unreadable())? {
+            let entry = entry.map_err(unreadable())?;
+            let path = entry.path();
+            if path == self.owner() {
+                continue;
+            }
+            let is_directory = entry.file_type().map_err(medium("read", &path))?.is_dir();
+            if is_directory { remove_all(&path)? } else { remove(&path)? }
+        }
+        Ok(())
+    }
 }
 
 /// Replaces a file such that readers see the old or the new content. Not durable by itself.

@@ -146,11 +146,8 @@ fn create(
         return Err(exists());
     }
     // What a crash left half made, or half removed, is worth nothing.
+    directory.clear()?;
     let unfinished = directory.new_database();
-    for leftover in [&unfinished, &directory.record(), &directory.live()] {
-        remove(leftover)?;
-    }
-    remove_all(&directory.kept())?;
     let database = Database::create(&unfinished, &record)?;
     let path = directory.database();
     fs::rename(&unfinished, &path).map_err(medium("create", &path))?;
