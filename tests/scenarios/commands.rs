@@ -204,6 +204,20 @@ fn a_result_goes_to_standard_output_and_everything_else_does_not() {
 }
 
 #[test]
+fn validate_tells_programs_what_is_wrong_and_where() {
+    let coordinator = Coordinator::new();
+    let wrong = coordinator
+        .file("wrong.json", r#"{"@type": "mazepa.sequential_flow", "stages": [{"@type": "comand"}]}"#);
+    let told = coordinator.run(&["validate", &wrong, "-o", "json"]).expect(2).json();
+    let problem = &told["problems"][0];
+    assert_eq!((&told["valid"], &problem["suggestion"]), (&json!(false), &json!("command")), "{told:#}");
+    assert_eq!((&problem["path"], &problem["column"]), (&json!("$.stages[0]"), &json!(58)), "{told:#}");
+    let right = coordinator.file("right.json", r#"{"@type": "echo", "value": 1}"#);
+    let told = coordinator.run(&["validate", &right, "-o", "json"]).expect(0).json();
+    assert_eq!(told, json!({"valid": true, "problems": [], "more": 0, "notes": []}));
+}
+
+#[test]
 fn large_output_is_kept_in_a_file_beside_the_execution() {
     let coordinator = Coordinator::new();
     let document = execute(

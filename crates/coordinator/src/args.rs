@@ -125,6 +125,20 @@ pub(crate) struct PlanArgs {
     pub(crate) output: OutputArgs,
 }
 
+/// `coordinator validate`
+#[derive(Debug, Clone, Args)]
+#[command(
+    after_help = "With -o json one document is printed: {\"valid\", \"problems\": [{\"file\", \"line\", \"column\", \"path\", \
+                  \"message\", \"suggestion\"}], \"more\", \"notes\"}; `more` problems were found beyond those listed. Exit \
+                  codes: 0 valid, 2 not."
+)]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) spec: SpecArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
 /// `coordinator operations`
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "With servers named, operations that live workers announce are listed too.")]

@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::args::{
     BundleArgs, DeadArgs, ExecuteArgs, ExecutionArgs, ExecutionsArgs, ExplainArgs, FetchArgs, ListArgs,
-    OperationsArgs, PlanArgs, RetryArgs, SpecArgs,
+    OperationsArgs, PlanArgs, RetryArgs, ValidateArgs,
 };
 use crate::commands::{self, Stop};
 use crate::embedded::StartWorker;
@@ -62,7 +62,7 @@ enum Command {
     /// Count the tasks of a spec without running any
     Plan(PlanArgs),
     /// Check a spec without running it
-    Validate(SpecArgs),
+    Validate(ValidateArgs),
     /// Print the JSON Schema of all specs, for editors
     Schema,
     /// List the operations and flows that specs may use

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use otaman::Registry;
-use otaman::spec::{Catalog, Spec};
+use otaman::spec::{Catalog, Problems, Spec};
 use serde_json::Value as Json;
 
 use super::Stop;
@@ -81,8 +81,13 @@ impl Known {
     }
 
     /// Checks a spec; all its problems at once.
+    pub(crate) fn check(&self, text: &Text, variables: &BTreeMap<String, Json>) -> Result<Spec, Problems> {
+        otaman::spec::parse(&text.name, &text.bytes, variables, &self.catalog)
+    }
+
+    /// Checks a spec, and says for people what is wrong with it.
     pub(crate) fn parse(&self, text: &Text, variables: &BTreeMap<String, Json>) -> Result<Spec, Stop> {
-        otaman::spec::parse(&text.name, &text.bytes, variables, &self.catalog).map_err(|problems| {
+        self.check(text, variables).map_err(|problems| {
             let mut said = problems.to_string();
             if let Some(announced) = &self.announced
                 && problems.list().iter().any(|problem| problem.message.starts_with(UNKNOWN))
