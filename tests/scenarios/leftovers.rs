@@ -9,13 +9,19 @@ use serde_json::{Value as Json, json};
 use tests::Cluster;
 use tests::{Coordinator, until};
 
-/// A command that starts others, in its group and in a session of its own, and writes the numbers of all
-/// to a directory, and that of the process that has started it.
+/// A command that starts others, in its group, in a session of its own, and as an orphan that heeds no
+/// signal, and writes the numbers of all to a directory, and that of the process that has started it.
 fn family(directory: &str) -> Json {
+    family_that(directory, "wait")
+}
+
+/// The same, which then does something.
+fn family_that(directory: &str, then: &str) -> Json {
     let script = format!(
         "cd {directory}; setsid sh -c 'echo $$ > far; exec sleep 600' & \
-         sh -c 'echo $$ > near; exec sleep 600' & \
-         echo $PPID > parent; until [ -s far ] && [ -s near ]; do sleep 0.02; done; echo $$ > self; wait"
+         (setsid sh -c \"trap '' TERM; echo \\$\\$ > orphan; exec sleep 600\" &); \
+         sh -c 'echo $$ > near; exec sleep 600' & echo $PPID > parent; \
+         until [ -s far ] && [ -s near ] && [ -s orphan ]; do sleep 0.02; done; echo $$ > self; {then}"
     );
     json!({"@type": "command", "argv": ["sh", "-c", script]})
 }
@@ -28,7 +34,7 @@ fn members(directory: &Path) -> (Vec<u32>, u32) {
     until("the command to run", || {
         fs::read_to_string(directory.join("self")).ok()?.trim().parse::<u32>().ok()
     });
-    let family: Vec<u32> = ["self", "near", "far"].into_iter().map(number).collect();
+    let family: Vec<u32> = ["self", "near", "far", "orphan"].into_iter().map(number).collect();
     for process in &family {
         assert!(is_alive(*process), "{process}");
     }
@@ -59,18 +65,24 @@ fn commands_end_with_a_coordinator_that_is_killed() {
 }
 
 #[test]
-fn commands_end_with_all_that_they_have_started_when_their_time_is_over() {
-    let coordinator = Coordinator::new();
-    let directory = coordinator.directory().to_owned();
-    let mut spec = family(directory.to_str().unwrap());
-    spec["@runtime_limit"] = json!("3s");
-    spec["@retry"] = json!({"max_attempts": 1});
-    let spec = coordinator.file("spec.json", &spec.to_string());
-    let running = coordinator.start(&["execute", &spec, "--quiet", "--json"]);
-    let (family, _) = members(&directory);
-    assert_eq!(running.wait().expect(1).json()["failures"][0]["cause"], "timeout");
-    for process in family {
-        assert!(!is_alive(process), "{process}");
+fn commands_end_with_all_that_they_have_started_when_they_are_stopped() {
+    let greedy = "head -c 1000000000 /dev/zero | tail -n 1 | wc -c; wait";
+    for (options, then, cause) in [
+        (json!({"@runtime_limit": "3s"}), "wait", "timeout"),
+        (json!({"@runtime_limit": "3s", "@isolation": "process"}), "wait", "timeout"),
+        (json!({"@memory_limit": "300MiB"}), greedy, "out_of_memory"),
+    ] {
+        let coordinator = Coordinator::new();
+        let directory = coordinator.directory().to_owned();
+        let mut spec = family_that(directory.to_str().unwrap(), then);
+        spec.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
+        spec["@retry"] = json!({"max_attempts": 1});
+        let spec = coordinator.file("spec.json", &spec.to_string());
+        let running = coordinator.start(&["execute", &spec, "--quiet", "--json"]);
+        let (family, _) = members(&directory);
+        let document = running.wait().expect(1).json();
+        assert_eq!(document["failures"][0]["cause"], cause, "{options}: {document:#}");
+        until_ended(&family);
     }
 }
 

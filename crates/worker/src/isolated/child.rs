@@ -29,7 +29,7 @@ const FLAG: &str = "--isolated-for";
 
 /// The first argument of a process that ends the commands of another one when that dies; the second is
 /// its process id, for people.
-const GUARD: &str = "--ends-commands-of";
+pub(super) const GUARD: &str = "--ends-commands-of";
 
 /// The exit code of a process that cannot go on: `EX_SOFTWARE` of `sysexits.h`.
 const BROKEN: i32 = 70;

@@ -1,9 +1,11 @@
-//! A process and all that it has started, as Linux tells of them.
+//! A process and all that it has started, as Linux tells of them, but for its guard: that ends what is no
+//! longer seen to descend from the process.
 
 use std::collections::HashMap;
 use std::fs;
 use std::os::fd::OwnedFd;
 
+use super::child::GUARD;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 /// Processes that fork faster than they are found are given up after so many looks.
@@ -73,10 +75,16 @@ fn descent(root: u32) -> Vec<u32> {
     let mut found = vec![root];
     let mut next = 0;
     while next < found.len() {
-        found.extend(children(found[next]));
+        found.extend(children(found[next]).into_iter().filter(|child| !is_guard(*child)));
         next += 1;
     }
     found
+}
+
+/// Whether it is to end the commands of a process that has ended.
+fn is_guard(process: u32) -> bool {
+    let words = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    words.split(|byte| *byte == 0).nth(1) == Some(GUARD.as_bytes())
 }
 
 fn resident_pages(process: u32) -> Option<u64> {
