@@ -51,6 +51,29 @@ fn the_first_interrupt_lets_running_tasks_finish_and_starts_nothing_new() {
 }
 
 #[test]
+fn after_the_first_interrupt_nothing_begins_that_waits_for_a_semaphore() {
+    let coordinator = Coordinator::new();
+    let spec = fs::read_to_string(gated(&coordinator)).unwrap();
+    let mut spec: serde_json::Value = serde_json::from_str(&spec).unwrap();
+    spec["do"]["@semaphores"] = serde_json::json!(["one"]);
+    let spec = coordinator.file("alone.json", &spec.to_string());
+    let arguments = ["execute", &spec, "--workers", "3", "--semaphore", "one=1", "--id", "alone", "--json"];
+    let running = coordinator.start(&arguments);
+    until("a task to run", || (started(coordinator.directory()) == 1).then_some(()));
+    running.signal(Signal::INT);
+    // Also what a slot has taken and does not begin.
+    until("all others to be taken back", || {
+        let shown = coordinator.run(&["executions", "show", "alone", "--json"]).expect(0).json();
+        (shown["tasks"]["cancelled"] == 7).then_some(())
+    });
+    coordinator.file("gate", "");
+    assert_eq!(running.wait().expect(130).json()["tasks"]["succeeded"], 1);
+    assert_eq!(started(coordinator.directory()), 1);
+    let resumed = coordinator.run(&["execute", "--resume", "alone", "--semaphore", "one=1", "--json"]);
+    assert_eq!(resumed.expect(0).json()["tasks"]["succeeded"], 8);
+}
+
+#[test]
 fn the_second_interrupt_stops_at_once_and_leaves_no_process_behind() {
     let coordinator = Coordinator::new();
     let pid_file = coordinator.directory().join("pid");

@@ -118,6 +118,10 @@ pub trait TaskConsumer: Send + Sync {
     /// Says, for people, for which semaphore a leased task waits before it begins; `None` once it does not.
     fn waits(&self, _lease: Lease, _semaphore: Option<&SemaphoreName>) {}
 
+    /// Whether a leased task that has not begun is still to begin: its execution is neither paused nor about to
+    /// end.
+    fn is_wanted<'a>(&'a self, delivery: &'a Delivery) -> BoxFuture<'a, Result<bool, Error>>;
+
     /// Gives a leased task back before its attempt has begun, for others to have it after a delay;
     /// without one it goes to the head of its queue. It costs the task nothing, and says who has done so
     /// why.
@@ -166,6 +170,8 @@ pub struct Delivery {
     pub task: Arc<Task>,
     /// The right to run this attempt.
     pub lease: Lease,
+    /// Which run of the execution has published it; 0 where there can be only one.
+    pub incarnation: u32,
     /// How earlier attempts ended, by cause.
     pub spent: Spent,
     /// Evidence of earlier attempts, oldest first; of many only the last few.

@@ -24,6 +24,13 @@ use crate::places::Places;
 use crate::semaphores::MachineSemaphores;
 use crate::unknown;
 
+/// After a shorter wait it is not asked whether the task is still to begin.
+const SHORT_WAIT: Duration = Duration::from_millis(100);
+/// How often that is asked during a wait.
+const LOOK: Duration = Duration::from_secs(2);
+/// When a task that was not to begin is offered again: a coordinator that stops has taken it back by then.
+const UNWANTED: Duration = Duration::from_secs(10);
+
 /// What attempts are made with.
 pub(crate) struct Executor {
     pub(crate) registry: Arc<Registry>,
@@ -67,9 +74,9 @@ enum Stop {
 
 impl Ended {
     /// Of an attempt whose operation was not begun.
-    fn before_it_began(failure: Failure) -> Self {
+    fn before_it_began(failure: Failure, put_off: Option<Duration>) -> Self {
         let started_at_us = to_unix_micros(SystemTime::now());
-        let (duration, put_off, rest) = (Duration::ZERO, None, Duration::ZERO);
+        let (duration, rest) = (Duration::ZERO, Duration::ZERO);
         Self::Attempted(Attempted { started_at_us, duration, result: Err(failure), put_off, rest })
     }
 
@@ -115,7 +122,7 @@ impl Executor {
         if !task.semaphores.is_empty() {
             match self.permits(delivery, places, tally).instrument(span.clone()).await {
                 Ok(all) => permits = all,
-                Err(failure) => return Ended::before_it_began(failure),
+                Err((failure, put_off)) => return Ended::before_it_began(failure, put_off),
             }
         }
         let started_at_us = to_unix_micros(SystemTime::now());
@@ -151,28 +158,57 @@ impl Executor {
         let failure = unknown::failure(&self.registry, task);
         match &self.peers {
             Some(peers) if peers.colleagues.have(task).await => Ended::of_others(failure.summary()),
-            Some(_) | None => Ended::before_it_began(failure),
+            Some(_) | None => Ended::before_it_began(failure, None),
         }
     }
 
     /// The places that the task is to have while it runs. The wait is no part of the attempt, and ends
-    /// as soon as the worker is to leave: others can begin the task sooner.
+    /// as soon as the worker is to leave, since others can begin the task sooner, or as the task is not to
+    /// begin any more.
     async fn permits(
         &self,
         delivery: &Delivery,
         places: &Places,
         tally: &Tally,
-    ) -> Result<Vec<Permit>, Failure> {
+    ) -> Result<Vec<Permit>, (Failure, Option<Duration>)> {
         let _waits = tally.wait();
+        let begun = Instant::now();
+        let unwanted = || {
+            let message = "its execution is paused or stopped; the task still waited for its semaphores";
+            (Failure::new(Cause::Preempted, message), Some(UNWANTED))
+        };
         let tell = |semaphore: Option<&SemaphoreName>| self.consumer.waits(delivery.lease, semaphore);
         tokio::select! {
             biased;
-            permits = places.lent_during(self.semaphores.of_task(&delivery.task, &tell)) => permits.map_err(otaman::Error::into_failure),
+            permits = places.lent_during(self.semaphores.of_task(&delivery.task, &tell)) => {
+                let permits = permits.map_err(|error| (error.into_failure(), None))?;
+                if begun.elapsed() < SHORT_WAIT || self.is_wanted(delivery).await {
+                    Ok(permits)
+                } else {
+                    Err(unwanted())
+                }
+            }
             () = self.leaving.cancelled() => {
                 let message = "the worker is leaving; the task still waited for its semaphores";
-                Err(Failure::new(Cause::Preempted, message))
+                Err((Failure::new(Cause::Preempted, message), None))
+            }
+            () = self.no_longer_wanted(delivery) => Err(unwanted()),
+        }
+    }
+
+    /// Waits until a task is not to begin any more.
+    async fn no_longer_wanted(&self, delivery: &Delivery) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            if !self.is_wanted(delivery).await {
+                return;
             }
         }
+    }
+
+    async fn is_wanted(&self, delivery: &Delivery) -> bool {
+        // Whoever cannot be asked has wanted it so far.
+        self.consumer.is_wanted(delivery).await.unwrap_or(true)
     }
 
     async fn run(

@@ -102,6 +102,7 @@ mod tests {
             execution: "one".parse().unwrap(),
             lease: Lease { task: task.id, token },
             task,
+            incarnation: 1,
             spent,
             failed_attempts,
             declined: 0,

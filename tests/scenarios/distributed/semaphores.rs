@@ -91,3 +91,45 @@ fn a_killed_workers_place_goes_to_another_worker() {
     until_within(Duration::from_secs(5), "the place", || (lines(&runs) == 2).then_some(()));
     assert_eq!(waits.wait().expect(0).json()["tasks"]["succeeded"], 1);
 }
+
+#[test]
+fn nothing_begins_that_waits_for_a_semaphore_while_its_execution_is_paused_or_cancelled() {
+    const TASKS: usize = 4;
+    let cluster = Cluster::start();
+    let coordinator = cluster.coordinator();
+    let worker = cluster.worker().start(&[WORKER, &["--semaphore", "gate=1"]].concat());
+    let waiting = |count: usize| {
+        let wanted = format!("otaman_worker_semaphore_waiting{{semaphore=\"gate\"}} {count}\n");
+        until(&format!("{count} tasks to wait"), || {
+            worker.page("/metrics").body.contains(&wanted).then_some(())
+        });
+    };
+    for (id, command) in [("paused", "pause"), ("cancelled", "cancel")] {
+        let (runs, end) = (cluster.path(&format!("runs-{id}")), cluster.path(&format!("end-{id}")));
+        let script = format!("echo run >> {runs}; until test -e {end}; do sleep 0.1; done; : {{item}}");
+        let task = json!({"@type": "command", "argv": ["sh", "-c", script], "@semaphores": ["gate"]});
+        let spec = json!({"@type": "map_flow", "over": {"range": [0, TASKS]}, "do": task});
+        let running = execute(&cluster, id, &spec, &["--quiet"]);
+        until("a task to run", || (lines(&runs) == 1).then_some(()));
+        waiting(TASKS - 1);
+        // It says so once the coordinator has ended the execution, for which a task still runs.
+        let said = coordinator.start(&[command, id]);
+        waiting(0);
+        fs::write(&end, "").expect("the directory is writable");
+        if command == "cancel" {
+            let document = running.wait().expect(130).json();
+            assert_eq!((&document["tasks"]["succeeded"], lines(&runs)), (&json!(1), 1), "{document:#}");
+            said.wait().expect(0);
+            continue;
+        }
+        said.wait().expect(0);
+        until("the running task to end", || {
+            let shown = coordinator.run(&["executions", "show", id, "--json"]).expect(0).json();
+            (shown["tasks"]["succeeded"] == 1).then_some(())
+        });
+        assert_eq!(lines(&runs), 1);
+        coordinator.run(&["resume", id]).expect(0);
+        let document = running.wait().expect(0).json();
+        assert_eq!((&document["tasks"]["succeeded"], lines(&runs)), (&json!(TASKS), TASKS), "{document:#}");
+    }
+}

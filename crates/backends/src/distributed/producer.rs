@@ -207,6 +207,9 @@ impl TaskProducer for RemoteProducer {
             if ids.is_empty() {
                 return Ok(ids);
             }
+            // Also what a worker has leased and not begun is not to begin.
+            let stopped = core.shared.arbiter.stop(&core.execution, core.incarnation).await;
+            stopped.map_err(Error::server)?;
             let answers = core.shared.arbiter.withdraw(&core.execution, core.incarnation, &ids).await;
             let answers = answers.map_err(Error::server)?;
             let withdrawn: Vec<_> = ids

@@ -181,6 +181,16 @@ pub struct Flags {
     pub ended: Option<u32>,
     /// Nothing is granted.
     pub is_paused: bool,
+    /// What this incarnation and older ones have published is not to begin any more.
+    pub stopping: Option<u32>,
+}
+
+impl Flags {
+    /// Whether what this incarnation has published is to begin.
+    pub fn want(self, incarnation: u32) -> bool {
+        let is_past = |last: Option<u32>| last.is_some_and(|last| last >= incarnation);
+        !self.is_paused && !is_past(self.ended) && !is_past(self.stopping)
+    }
 }
 
 /// A session as Redis knows it.

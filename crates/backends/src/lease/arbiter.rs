@@ -282,8 +282,21 @@ impl Arbiter {
     /// # Errors
     /// If Redis does not answer.
     pub async fn end(&self, execution: &ExecutionId, incarnation: u32) -> Result<(), Error> {
+        self.mark(execution, incarnation, "ended").await
+    }
+
+    /// Says that an execution is about to end: what has been leased of this incarnation and older ones, and
+    /// waits, is not to begin. Claims do not mind.
+    ///
+    /// # Errors
+    /// If Redis does not answer.
+    pub async fn stop(&self, execution: &ExecutionId, incarnation: u32) -> Result<(), Error> {
+        self.mark(execution, incarnation, "stopping").await
+    }
+
+    async fn mark(&self, execution: &ExecutionId, incarnation: u32, field: &str) -> Result<(), Error> {
         let (key, incarnation) = (self.keys.flags(execution), incarnation.to_string());
-        let _done: u64 = self.redis.call(&self.scripts.end, &[key], &[incarnation]).await?;
+        let _done: u64 = self.redis.call(&self.scripts.end, &[key], &[&*incarnation, field]).await?;
         Ok(())
     }
 
@@ -332,10 +345,13 @@ impl Arbiter {
     pub async fn flags(&self, execution: &ExecutionId) -> Result<Flags, Error> {
         let answer = self.call(&self.scripts.flags, &[self.keys.flags(execution)], NOTHING).await?;
         let unreadable = || self.unreadable(&self.scripts.flags, Unreadable::Answer);
-        let (paused, ended) = answer.split_first().ok_or_else(unreadable)?;
-        let ended = std::str::from_utf8(ended).map_err(|_| unreadable())?;
-        let ended = if ended.is_empty() { None } else { Some(ended.parse().map_err(|_| unreadable())?) };
-        Ok(Flags { ended, is_paused: *paused == b'1' })
+        let (paused, marks) = answer.split_first().ok_or_else(unreadable)?;
+        let marks = std::str::from_utf8(marks).map_err(|_| unreadable())?;
+        let (ended, stopping) = marks.split_once(' ').ok_or_else(unreadable)?;
+        let mark = |text: &str| -> Result<Option<u32>, Error> {
+            if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| unreadable()) }
+        };
+        Ok(Flags { ended: mark(ended)?, is_paused: *paused == b'1', stopping: mark(stopping)? })
     }
 
     fn records(&self, execution: &ExecutionId, tasks: &[TaskId]) -> Vec<Vec<u8>> {

@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn its_status_is_the_word_that_other_commands_have_for_it() {
-        let (paused, resumed) = (Flags { is_paused: true, ended: None }, Flags::default());
+        let (paused, resumed) = (Flags { is_paused: true, ..Flags::default() }, Flags::default());
         for (owner, flags, status) in [
             (Some("a process"), paused, "paused"),
             (Some("a process"), resumed, "running"),

@@ -62,9 +62,9 @@ mod tests {
     fn record_owner_and_wishes_make_one_word() {
         let (running, dead) = (view(Status::Running, Some("a process")), view(Status::Running, None));
         let none = Flags::default();
-        let cancelled = Flags { ended: Some(2), is_paused: true };
-        let cancelled_before = Flags { ended: Some(1), is_paused: false };
-        let paused = Flags { ended: None, is_paused: true };
+        let cancelled = Flags { ended: Some(2), is_paused: true, stopping: None };
+        let cancelled_before = Flags { ended: Some(1), ..Flags::default() };
+        let paused = Flags { is_paused: true, ..Flags::default() };
         for (view, flags, word) in [
             (&running, none, "running"),
             (&running, cancelled, "cancelling"),

@@ -195,6 +195,10 @@ impl TaskConsumer for Scripted {
         self.report(lease.task)
     }
 
+    fn is_wanted<'a>(&'a self, _: &'a Delivery) -> BoxFuture<'a, Result<bool, Error>> {
+        async { Ok(true) }.boxed()
+    }
+
     fn holds<'a>(&'a self, _: &'a ExecutionId, _: Lease) -> BoxFuture<'a, Result<bool, Error>> {
         async { Err(Error::Closed) }.boxed()
     }
@@ -227,6 +231,7 @@ fn delivery(task: Task) -> Delivery {
         execution: "scripted".parse().unwrap(),
         lease: Lease { task: task.id, token },
         task: Arc::new(task),
+        incarnation: 1,
         spent: Spent::default(),
         failed_attempts: Vec::new(),
         declined: 0,

@@ -101,6 +101,7 @@ impl Held {
             execution: self.copy.execution.clone(),
             task: Arc::clone(&self.copy.task),
             lease: Lease { task: self.copy.task.id, token: self.token(session) },
+            incarnation: self.copy.incarnation,
             spent: self.history.spent,
             failed_attempts: self.history.failed_attempts.clone(),
             declined: self.history.times_declined(),

@@ -195,6 +195,13 @@ impl TaskConsumer for RemoteConsumer {
         })
     }
 
+    fn is_wanted<'a>(&'a self, delivery: &'a Delivery) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move {
+            let flags = self.arbiter.flags(&delivery.execution).await.map_err(Error::server)?;
+            Ok(flags.want(delivery.incarnation))
+        })
+    }
+
     fn holds<'a>(&'a self, execution: &'a ExecutionId, lease: Lease) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move { self.check(execution, lease, None).await })
     }

@@ -4,7 +4,7 @@
 //! once, so that no wake-up can be lost and no more workers wake than there are tasks.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use protocol::{ExecutionId, WorkerType};
 use tokio::sync::oneshot;
@@ -22,6 +22,8 @@ pub(super) struct Board {
     waiting: VecDeque<Waiting>,
     delayed: BinaryHeap<Reverse<Delayed>>,
     last_number: u64,
+    /// Executions of which no more is to begin.
+    stopping: BTreeSet<ExecutionId>,
     is_closed: bool,
 }
 
@@ -142,6 +144,7 @@ impl Board {
 
     /// Takes back every task of an execution.
     pub(super) fn withdraw(&mut self, execution: &ExecutionId) -> Vec<Job> {
+        self.stopping.insert(execution.clone());
         let is_wanted = |job: &Job| job.inbox.execution == *execution;
         let mut taken = Vec::new();
         for (_, queue) in &mut self.queues {
@@ -155,6 +158,16 @@ impl Board {
         self.delayed = others.into();
         taken.extend(of_it.into_iter().map(|Reverse(delayed)| delayed.job));
         taken
+    }
+
+    /// Whether no more of an execution is to begin.
+    pub(super) fn is_stopping(&self, execution: &ExecutionId) -> bool {
+        self.is_closed || self.stopping.contains(execution)
+    }
+
+    /// More of an execution is to begin.
+    pub(super) fn goes_on(&mut self, execution: &ExecutionId) {
+        self.stopping.remove(execution);
     }
 
     /// Ends the broker: drops all tasks and sends everybody in the line home.

@@ -70,6 +70,10 @@ impl TaskConsumer for EmbeddedConsumer {
         Box::pin(crate::kept::keep(self.kept.clone(), file.to_owned()))
     }
 
+    fn is_wanted<'a>(&'a self, delivery: &'a Delivery) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(async move { Ok(!self.broker.board().is_stopping(&delivery.execution)) })
+    }
+
     fn holds<'a>(&'a self, _: &'a ExecutionId, lease: Lease) -> BoxFuture<'a, Result<bool, Error>> {
         Box::pin(async move { Ok(self.slots.holds(&lease)) })
     }
@@ -195,6 +199,7 @@ fn deliver(job: &Job, lease: Lease) -> Delivery {
         execution: job.inbox.execution.clone(),
         task: Arc::clone(&job.task),
         lease,
+        incarnation: 0,
         spent: job.spent(),
         failed_attempts: job.failed_attempts(),
         declined: job.declined(),

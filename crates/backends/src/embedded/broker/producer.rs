@@ -29,6 +29,7 @@ impl TaskProducer for EmbeddedProducer {
                 if board.is_closed() {
                     return Err(Error::Closed);
                 }
+                board.goes_on(&self.inbox.execution);
                 board.add(tasks.into_iter().map(|task| Job::new(task, Arc::clone(&self.inbox))))
             };
             self.broker.hand_over(handovers);
