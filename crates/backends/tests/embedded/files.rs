@@ -73,6 +73,36 @@ async fn what_a_half_removed_execution_has_left_is_not_a_later_ones() {
     drop(checkpoint);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_may_be_used_again_while_its_former_execution_is_being_removed() {
+    const FILES: u32 = 300;
+    let directory = tempfile::tempdir().unwrap();
+    let id: ExecutionId = "again".parse().unwrap();
+    for _ in 0..30 {
+        let store = open(directory.path());
+        drop(store.create(record("again")).await.unwrap());
+        fs::create_dir_all(store.kept_dir(&id)).unwrap();
+        for number in 0..FILES {
+            fs::write(store.kept_dir(&id).join(number.to_string()), "").unwrap();
+        }
+        let removal = store.take_to_remove(&id).await.unwrap();
+        let removing = tokio::spawn(removal.finish());
+        let checkpoint = loop {
+            match store.create(record("again")).await {
+                Ok(checkpoint) => break checkpoint,
+                Err(error) => assert!(matches!(error, Error::Exists { .. }), "{error:?}"),
+            }
+        };
+        removing.await.unwrap().unwrap();
+        assert!(store.view(&id).await.unwrap().owner.is_some());
+        assert!(matches!(store.resume(&id).await.err(), Some(Error::Busy { .. })));
+        assert!(!store.kept_dir(&id).exists(), "nothing is left of the first one");
+        drop(checkpoint);
+        store.take_to_remove(&id).await.unwrap().finish().await.unwrap();
+        assert_eq!(fs::read_dir(directory.path().join("state/executions")).unwrap().count(), 0);
+    }
+}
+
 #[tokio::test]
 async fn a_stale_owner_does_not_block() {
     let directory = tempfile::tempdir().unwrap();

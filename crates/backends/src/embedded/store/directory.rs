@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::ExecutionId;
 
+use super::hold::Hold;
 use crate::store::Error;
 
 /// The files of one execution.
@@ -70,6 +71,29 @@ impl Directory {
             }
             let is_directory = entry.file_type().map_err(medium("read", &path))?.is_dir();
             if is_directory { remove_all(&path)? } else { remove(&path)? }
+        }
+        Ok(())
+    }
+}
+
+/// How the names of directories begin that are being removed.
+pub(super) const REMOVED: &str = ".removed-";
+
+impl Directory {
+    /// Removes all of it, for its holder. It is gone at once; what a crash leaves of it goes with the next one.
+    pub(super) fn remove(&self, hold: Hold) -> Result<(), Error> {
+        let executions = self.path.parent().unwrap_or(&self.path);
+        let removed = executions.join(format!("{REMOVED}{}", uuid::Uuid::new_v4().simple()));
+        fs::rename(&self.path, &removed).map_err(medium("remove", &self.path))?;
+        sync(executions)?;
+        // Whoever waits for it sees that it is not that of an execution any more.
+        drop(hold);
+        remove_all(&removed)?;
+        for entry in fs::read_dir(executions).into_iter().flatten().flatten() {
+            if entry.file_name().as_encoded_bytes().starts_with(REMOVED.as_bytes()) {
+                // Another process may be at it.
+                let _ = remove_all(&entry.path());
+            }
         }
         Ok(())
     }

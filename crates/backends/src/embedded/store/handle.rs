@@ -9,7 +9,7 @@ use protocol::{ExecutionId, ExecutionRecord};
 
 use super::checkpoint::EmbeddedCheckpoint;
 use super::database::Database;
-use super::directory::{Directory, medium, remove, remove_all, sync};
+use super::directory::{Directory, medium, sync};
 use super::hold::Hold;
 use super::view;
 use crate::store::{Checkpoint, Error, Removal, Store, View};
@@ -82,10 +82,7 @@ impl Store for EmbeddedStore {
         Box::pin(async move {
             let place = directory.database();
             self.blocking("open", &place, move || {
-                if !directory.exists() {
-                    return Err(Error::Unknown { id: directory.id });
-                }
-                let hold = Hold::to_write(&directory)?;
+                let hold = hold_existing(&directory)?;
                 Ok(Box::new(EmbeddedRemoval { directory, hold }) as Box<dyn Removal>)
             })
             .await
@@ -115,13 +112,7 @@ impl Removal for EmbeddedRemoval {
     fn finish(self: Box<Self>) -> BoxFuture<'static, Result<(), Error>> {
         Box::pin(async move {
             let path = self.directory.path().to_owned();
-            let removed = tokio::task::spawn_blocking(move || {
-                // From here on it does not exist; what a crash leaves goes when its name is used again.
-                remove(&self.directory.database())?;
-                remove_all(self.directory.path())?;
-                drop(self.hold);
-                Ok(())
-            });
+            let removed = tokio::task::spawn_blocking(move || self.directory.remove(self.hold));
             removed.await.unwrap_or_else(|panic| Err(medium("remove", &path)(panic)))
         })
     }
@@ -133,19 +124,24 @@ fn create(
     record: ExecutionRecord,
 ) -> Result<Arc<dyn Checkpoint>, Error> {
     let exists = || Error::Exists { id: directory.id.clone() };
-    fs::create_dir_all(directory.path()).map_err(medium("create", directory.path()))?;
-    if directory.exists() {
-        return Err(exists());
-    }
-    let hold = match Hold::to_write(&directory) {
-        // Somebody creates it at this moment.
-        Err(Error::Busy { .. }) => return Err(exists()),
-        other => other?,
+    let hold = loop {
+        fs::create_dir_all(directory.path()).map_err(medium("create", directory.path()))?;
+        if directory.exists() {
+            return Err(exists());
+        }
+        match Hold::to_write(&directory) {
+            Ok(hold) => break hold,
+            // Somebody creates it at this moment.
+            Err(Error::Busy { .. }) => return Err(exists()),
+            // One of its name has just been removed, with the directory.
+            Err(Error::Medium { .. }) if !directory.path().exists() => {}
+            Err(error) => return Err(error),
+        }
     };
     if directory.exists() {
         return Err(exists());
     }
-    // What a crash left half made, or half removed, is worth nothing.
+    // What a crash left half made is worth nothing.
     directory.clear()?;
     let unfinished = directory.new_database();
     let database = Database::create(&unfinished, &record)?;
@@ -157,11 +153,18 @@ fn create(
     Ok(Arc::new(EmbeddedCheckpoint::new(database, record, directory, hold)?))
 }
 
-fn resume(directory: Directory) -> Result<Arc<dyn Checkpoint>, Error> {
+/// Holds an execution that may be removed meanwhile.
+fn hold_existing(directory: &Directory) -> Result<Hold, Error> {
+    let unknown = || Error::Unknown { id: directory.id.clone() };
     if !directory.exists() {
-        return Err(Error::Unknown { id: directory.id });
+        return Err(unknown());
     }
-    let hold = Hold::to_write(&directory)?;
+    let hold = Hold::to_write(directory);
+    if directory.exists() { hold } else { Err(unknown()) }
+}
+
+fn resume(directory: Directory) -> Result<Arc<dyn Checkpoint>, Error> {
+    let hold = hold_existing(&directory)?;
     let database = Database::open(&directory.database(), &directory.id)?;
     let mut record = database.record()?;
     record.incarnation += 1;

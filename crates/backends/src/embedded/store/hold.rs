@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -75,6 +76,11 @@ impl Hold {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(error)) => return Err(medium("lock", &path)(error)),
+        }
+        // One whose execution was removed while we waited is nobody's.
+        let is_there = fs::metadata(&path).and_then(|there| Ok(there.ino() == file.metadata()?.ino()));
+        if !is_there.map_err(medium("open", &path))? {
+            return Ok(None);
         }
         // Written in place, since the lock is on this very file. What a former owner left is stale.
         let text = format!("process {} on {}{purpose}", std::process::id(), machine());

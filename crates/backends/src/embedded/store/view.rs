@@ -9,7 +9,7 @@ use redb::ReadableDatabase;
 
 use super::checkpoint::read_chunk;
 use super::database::{Database, Opened};
-use super::directory::{Directory, medium};
+use super::directory::{Directory, REMOVED, medium};
 use super::hold::{self, Hold};
 use super::sidecar;
 use crate::chunks::chunk::Chunk;
@@ -44,6 +44,9 @@ pub(super) fn list(executions: &Path) -> Result<Vec<View>, Error> {
     let mut views = Vec::new();
     for entry in fs::read_dir(executions).map_err(medium("read", executions))? {
         let name = entry.map_err(medium("read", executions))?.file_name();
+        if name.as_encoded_bytes().starts_with(REMOVED.as_bytes()) {
+            continue;
+        }
         let Some(id) = name.to_str().and_then(|name| name.parse::<ExecutionId>().ok()) else {
             tracing::warn!(?name, place = %executions.display(), "not an execution's directory");
             continue;

@@ -6,7 +6,7 @@ use backends::store::{self, View};
 use protocol::{ExecutionId, Status};
 use serde_json::json;
 
-use super::super::backend::{Backend, Needs};
+use super::super::backend::{Backend, Needs, unknown_execution};
 use super::super::{Stop, print, print_json};
 use crate::args::RemoveArgs;
 use crate::cli::Common;
@@ -44,7 +44,7 @@ fn remove_all(backend: &Backend, args: &RemoveArgs, removed: &mut Vec<ExecutionI
         }
         for id in &args.ids {
             if !removed.contains(id) {
-                remove(backend, id)?;
+                remove(backend, id).map_err(unknown_execution)?;
                 removed.push(id.clone());
             }
         }
