@@ -284,6 +284,22 @@ fn a_command_that_heeds_no_signal_is_killed_with_its_group() {
 }
 
 #[test]
+fn a_command_hears_once_that_it_is_to_end_and_has_its_time() {
+    let coordinator = coordinator();
+    for isolation in ["none", "process"] {
+        let file = coordinator.directory().join(isolation);
+        let script = format!("trap 'echo heard >> {}' TERM; while :; do sleep 0.1; done", file.display());
+        let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@isolation": isolation,
+            "@runtime_limit": "300ms", "@retry": {"max_attempts": 1}});
+        let begun = Instant::now();
+        let document = execute(&coordinator, &spec, &[], 1);
+        assert!(begun.elapsed() > Duration::from_secs(5), "{isolation}: {:?}", begun.elapsed());
+        assert_eq!(failure(&document)["cause"], "timeout", "{document:#}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "heard\n", "{isolation}");
+    }
+}
+
+#[test]
 fn files_are_put_aside_by_the_worker() {
     let coordinator = coordinator();
     let document = execute(&coordinator, &json!({"@type": "keep", "text": "kept well"}), &[], 0);

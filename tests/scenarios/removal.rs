@@ -62,3 +62,29 @@ fn a_wrong_name_among_several_removes_nothing() {
     let removed = coordinator.run(&["executions", "remove", "--older-than", "0s"]).expect(0);
     assert_eq!(removed.stdout, "removed three\n");
 }
+
+#[test]
+fn an_execution_may_take_the_place_of_an_earlier_one_of_its_name() {
+    let coordinator = Coordinator::new();
+    let runs = coordinator.directory().join("runs").display().to_string();
+    let spec = coordinator.file("spec.json", &counted(&runs).to_string());
+    let again = ["execute", &spec, "--id", "nightly", "--replace", "--json"];
+    for time in 1..=2 {
+        let ended = coordinator.run(&again).expect(0);
+        assert!(ended.stderr.contains("execution nightly runs"), "{}", ended.stderr);
+        assert_eq!(lines(&runs), time);
+        assert_eq!(ids(&coordinator), ["nightly"]);
+    }
+    let exists = coordinator.run(&["execute", &spec, "--id", "nightly"]).expect(2);
+    assert!(exists.stderr.contains("--replace"), "{}", exists.stderr);
+    // A spec that is wrong costs nothing.
+    let wrong = coordinator.file("wrong.json", r#"{"@type": "comand"}"#);
+    coordinator.run(&["execute", &wrong, "--id", "nightly", "--replace"]).expect(2);
+    assert_eq!(ids(&coordinator), ["nightly"]);
+    let long = json!({"@type": "sleep", "duration": "100s"});
+    let long = coordinator.file("long.json", &long.to_string());
+    let _running = coordinator.start(&["execute", &long, "--id", "long"]);
+    tests::until("it to run", || ids(&coordinator).contains(&"long".to_owned()).then_some(()));
+    let refused = coordinator.run(&["execute", &long, "--id", "long", "--replace"]).expect(3);
+    assert!(refused.stderr.contains("is being run by"), "{}", refused.stderr);
+}

@@ -66,6 +66,9 @@ pub(crate) struct ExecuteArgs {
     /// Go on with this execution: what succeeded is not run again
     #[arg(long, value_name = "ID")]
     pub(crate) resume: Option<ExecutionId>,
+    /// Forget an earlier execution of this name, unless it still runs, and begin anew
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) how: RunArgs,
     // The only dead tasks to be tried again; all if absent.

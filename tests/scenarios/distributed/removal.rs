@@ -47,3 +47,31 @@ fn of_a_removed_execution_servers_keep_only_what_goes_by_itself() {
     let document = execute(&cluster, "nightly", &after, &["--quiet"]).wait().expect(0).json();
     assert_eq!((&document["result"], &document["tasks"]["expanded"]), (&json!(2), &json!(1)));
 }
+
+#[test]
+fn an_execution_of_which_workers_still_run_tasks_is_not_removed() {
+    let cluster = Cluster::start();
+    let coordinator = cluster.coordinator();
+    let (runs, end) = (cluster.path("runs"), cluster.path("end"));
+    let script = format!("echo run >> {runs}; until test -e {end}; do sleep 0.1; done");
+    let spec = json!({"@type": "command", "argv": ["sh", "-c", script]});
+    let worker = cluster.worker().start(&["--queue", "cpu", "--quiet"]);
+    let mut running = execute(&cluster, "nightly", &spec, &["--quiet"]);
+    until("the task to be told of", || {
+        let shown = coordinator.run(&["workers", "-o", "json"]).expect(0).stdout;
+        shown.contains("\"nightly\"").then_some(())
+    });
+    running.kill();
+    until("the killed coordinator to be known as gone", || {
+        let refused = coordinator.run(&["executions", "remove", "nightly"]).expect(3).stderr;
+        let pid = worker.pid().as_raw_nonzero();
+        refused.contains(&format!("workers that still have 1 task of it: worker {pid} on ")).then_some(())
+    });
+    std::fs::write(&end, "").expect("the directory is writable");
+    until("it to be removed", || {
+        (coordinator.run(&["executions", "remove", "nightly"]).code == Some(0)).then_some(())
+    });
+    let document = execute(&cluster, "nightly", &spec, &["--replace"]).wait().expect(0);
+    assert!(document.stderr.contains("execution nightly runs on 1 worker"), "{}", document.stderr);
+    assert_eq!(lines(&runs), 2);
+}

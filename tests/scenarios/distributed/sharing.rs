@@ -46,6 +46,30 @@ fn with_a_signing_key_unsigned_messages_are_put_aside() {
 }
 
 #[test]
+fn a_worker_with_another_signing_key_does_not_start_beside_others_on_its_queue() {
+    let cluster = Cluster::start();
+    let signed = cluster.another_worker().with_env("OTAMAN_SIGNING_KEY", "a secret of the installation");
+    let worker = signed.start(&["--queue", "cpu", "--quiet"]);
+    until_there_are(&cluster, 1);
+    for key in ["", "another secret of somebody else"] {
+        let other = cluster.another_worker().with_env("OTAMAN_SIGNING_KEY", key);
+        let refused = other.run(&["--queue", "cpu"]).expect(3).stderr;
+        let pid = worker.pid().as_raw_nonzero();
+        assert!(
+            refused.contains(&format!("worker {pid} on ")) && refused.contains("OTAMAN_SIGNING_KEY"),
+            "{refused}"
+        );
+        // On other queues, and once the first has left, nobody is in its way.
+        drop(other.start(&["--queue", "gpu", "--quiet"]));
+    }
+    worker.terminate();
+    worker.wait().expect(0);
+    let other = cluster.another_worker().with_env("OTAMAN_SIGNING_KEY", "another secret of somebody else");
+    let _worker = other.start(&["--queue", "cpu", "--quiet"]);
+    until_there_are(&cluster, 1);
+}
+
+#[test]
 fn embedded_and_distributed_give_the_same_result() {
     let cluster = Cluster::start();
     let _workers = cluster.start_workers(1, &["--queue", "cpu", "--quiet"]);

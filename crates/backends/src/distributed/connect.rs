@@ -44,6 +44,15 @@ pub enum Error {
     /// Large values cannot be reached.
     #[error(transparent)]
     Blobs(#[from] super::blobs::Error),
+    /// Each would put aside what is signed for the other.
+    #[error(
+        "{who} takes tasks from the same queues and has another signing key, or only one of the two has one; give \
+         the same OTAMAN_SIGNING_KEY to all programs, stop the other worker, or use another --prefix"
+    )]
+    OtherKey {
+        /// The other worker.
+        who: String,
+    },
     /// The process can have no more threads.
     #[error("cannot start a thread for the broker's connections")]
     Thread(#[source] std::io::Error),

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use protocol::{ExecutionId, Presence, TaskId, WorkerType};
+use protocol::{ExecutionId, TaskId, WorkerType};
 
 use super::announcement;
 use super::connect::{Error, Shared, trouble};
 use super::queues::STEPS;
+use super::workers::Worker;
 use crate::lease::{Flags, Record};
 use crate::rabbitmq::Standing;
 use crate::redis_store::RedisStore;
@@ -21,18 +21,6 @@ const INPUT_PART: usize = 1 << 20;
 pub struct Control {
     pub(super) shared: Arc<Shared>,
     pub(super) store: RedisStore,
-}
-
-/// A live worker.
-#[derive(Debug, Clone)]
-pub struct Worker {
-    /// What it says of itself.
-    pub presence: Presence,
-    /// How long it is taken to live if nothing more is heard of it.
-    pub expires_in: Duration,
-    /// Whether it has another signing key than this process, or only one of the two has one: then each puts
-    /// aside what the other sends.
-    pub is_stranger: bool,
 }
 
 /// Two live workers that announce one operation differently.
@@ -91,21 +79,7 @@ impl Control {
     /// # Errors
     /// If the store cannot be reached.
     pub async fn workers(&self) -> Result<Vec<Worker>, Error> {
-        let members = self.shared.arbiter.sessions().await?;
-        let own = self.shared.copies.fingerprint();
-        let mut workers: Vec<_> = members
-            .iter()
-            .filter_map(|member| {
-                let presence: Presence = protocol::decode_part(&member.info).ok()?;
-                let is_stranger = presence.key != own;
-                Some(Worker { presence, expires_in: member.expires_in, is_stranger })
-            })
-            .collect();
-        workers.sort_by(|a, b| {
-            let key = |worker: &Worker| (worker.presence.session.node.clone(), worker.presence.session.pid);
-            key(a).cmp(&key(b))
-        });
-        Ok(workers)
+        self.shared.workers().await
     }
 
     /// What waits in the queues of these worker types and of these executions' outcomes, in the

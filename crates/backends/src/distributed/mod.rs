@@ -26,11 +26,12 @@ mod queues;
 mod signing;
 mod sweep;
 mod vitals;
+mod workers;
 
 pub use config::Config;
 pub use connect::{Distributed, Error};
 pub use consumer::RemoteConsumer;
-pub use control::{Control, Disagreement, Queued, Trouble, Worker};
+pub use control::{Control, Disagreement, Queued, Trouble};
 pub use endings::Upshot;
 #[cfg(feature = "clap")]
 pub use options::{Options, OptionsError, QueueType, without_passwords};
@@ -38,3 +39,4 @@ pub use producer::RemoteProducer;
 pub use queues::Names;
 pub use signing::{KeyTooShort, SigningKey};
 pub use vitals::{Counters, Means, Standing, Vitals};
+pub use workers::Worker;

@@ -234,12 +234,13 @@ impl Supervisor {
     }
 }
 
-/// Why a connection ended. RabbitMQ 3.10 shows a quorum queue to others before it can be consumed from.
+/// Why a connection ended. RabbitMQ 3.10 shows a quorum queue to others before it can be consumed from, and
+/// takes messages for one that is being deleted.
 fn why(error: &lapin::Error) -> String {
     if topology::code(error) == Some(INTERNAL_ERROR) {
         return format!(
-            "{error} (an internal error of the broker, whose log says more; harmless where several \
-             programs come to a new queue at once)"
+            "{error} (an internal error of the broker, whose log says more; where a queue is new, or has \
+             just been deleted, it is harmless: what was under way is sent again)"
         );
     }
     error.to_string()

@@ -57,7 +57,11 @@ impl Inner {
             ];
             let answer = self.redis.call::<String>(&self.scripts.create, &names, &args).await;
             match answer.map_err(medium("create", &self.redis, &keys.id))?.as_str() {
-                "ok" => return Ok(self.keep(Taken { record, encoded, keys, fence, hold }, releases)),
+                "ok" => {
+                    // One of its name that was being removed may have been taken off the list meanwhile.
+                    self.list(&record).await?;
+                    return Ok(self.keep(Taken { record, encoded, keys, fence, hold }, releases));
+                }
                 "exists" => return Err(Error::Exists { id: record.id }),
                 found => {
                     record.incarnation = incarnation(found) + 1;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use backends::distributed::{Config, Control, Distributed};
 use backends::embedded::EmbeddedStore;
 use backends::store::{self, Store, View};
 use protocol::{ExecutionId, TaskId};
 use tokio::runtime::{Builder, Runtime};
 
+use super::again::command;
 use super::{Stop, input, say};
 use crate::cli::Common;
 
@@ -136,6 +137,25 @@ impl Drop for Backend {
                 let _ = tokio::time::timeout(FAREWELL, servers.close()).await;
             });
         }
+    }
+}
+
+/// Somebody else has it: nothing that the user said is wrong, and later it can be taken up.
+pub(crate) fn taken(error: store::Error, common: &Common, backend: &Backend) -> Stop {
+    match error {
+        store::Error::Busy { id, owner } => {
+            let cure = if backend.is_distributed() {
+                format!(
+                    "stop it by Ctrl-C where it runs, or with: {}",
+                    command(common, &format!("cancel {id}"))
+                )
+            } else {
+                "stop that process".to_owned()
+            };
+            let error = anyhow!("execution {id} is being run by {owner}; wait for its end, or {cure}");
+            Stop::Infrastructure(error)
+        }
+        other => unknown_execution(other),
     }
 }
 

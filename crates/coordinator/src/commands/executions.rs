@@ -1,6 +1,8 @@
 //! `coordinator executions`: looks at executions, running and past, and removes them.
 
-mod remove;
+mod removal;
+
+pub(crate) use removal::remove;
 
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -21,7 +23,7 @@ pub(crate) fn run(common: &Common, args: &ExecutionsArgs) -> Result<ExitCode, St
     match &args.command {
         None | Some(ExecutionsCommand::List) => look_at_all(common, is_json)?,
         Some(ExecutionsCommand::Show { id }) => look_at(common, id, is_json)?,
-        Some(ExecutionsCommand::Remove(wanted)) => remove::run(common, wanted, is_json)?,
+        Some(ExecutionsCommand::Remove(wanted)) => removal::run(common, wanted, is_json)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -165,8 +165,11 @@ impl Isolate {
                     (stopping, next_step) = match stopping {
                         Stopping::Not | Stopping::Told => {
                             tree = self.tree();
-                            tree.signal(Signal::TERM);
-                            (Stopping::Terminated, Instant::now() + grace / 4)
+                            // Commands have been told already, and have their time before they are killed.
+                            if !tree.has_other_groups() {
+                                tree.signal(Signal::TERM);
+                            }
+                            (Stopping::Terminated, Instant::now() + grace * 5 / 12)
                         }
                         Stopping::Terminated | Stopping::Killed => {
                             // Some may be orphans by now.

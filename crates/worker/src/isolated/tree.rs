@@ -6,7 +6,7 @@ use std::fs;
 use std::os::fd::OwnedFd;
 
 use super::child::GUARD;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, getpgid, pidfd_open, pidfd_send_signal};
 
 /// Processes that fork faster than they are found are given up after so many looks.
 const MOST_LOOKS: usize = 100;
@@ -28,6 +28,14 @@ impl Tree {
         for process in self.0.values() {
             let _ = pidfd_send_signal(process, signal);
         }
+    }
+
+    /// Whether they are of several process groups: commands have groups of their own.
+    pub(super) fn has_other_groups(&self) -> bool {
+        let pids = self.0.keys().filter_map(|process| i32::try_from(*process).ok()).filter_map(Pid::from_raw);
+        let mut groups = pids.filter_map(|pid| getpgid(Some(pid)).ok());
+        let first = groups.next();
+        groups.any(|group| Some(group) != first)
     }
 
     /// Kills the process, what it has started, and what that starts meanwhile: all are stopped first, so

@@ -49,6 +49,7 @@ impl RemoteConsumer {
         operations: Option<Vec<u8>>,
         means: Means,
     ) -> Result<Self, super::connect::Error> {
+        shared.refuse_strangers(&session).await?;
         let vitals = Arc::new(Vitals::new(means));
         let identity = Identity {
             session: session.clone(),

@@ -30,7 +30,7 @@ pub(super) async fn execute(servers: &Distributed, work: Work, settings: Setting
     course::announce_reuse(&work, output).await?;
     let control = servers.control();
     if !output.quiet {
-        let verb = if incarnation > 1 { "goes on" } else { "runs" };
+        let verb = if work.is_resumed { "goes on" } else { "runs" };
         say(&format!("execution {id} {verb} {}", crew(&control.workers().await?)));
     }
     let producer = servers.producer(id.clone(), incarnation).await.context("preparing the broker")?;

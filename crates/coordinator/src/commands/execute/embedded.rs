@@ -41,7 +41,7 @@ impl Embedded {
         let output = &settings.output;
         course::announce_reuse(&work, output).await?;
         if !output.quiet {
-            let verb = if work.record.incarnation > 1 { "goes on with" } else { "runs" };
+            let verb = if work.is_resumed { "goes on with" } else { "runs" };
             say(&format!("execution {id} {verb} up to {} at once", counted(self.slots.into(), "task")));
         }
         let mut worker = self.start(id)?;

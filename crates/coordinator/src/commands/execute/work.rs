@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use backends::store::{self, Checkpoint};
 use otaman::spec::{FailurePolicy, Spec};
 use otaman::{Registry, Resolve};
@@ -15,9 +15,10 @@ use serde_json::Value as Json;
 use super::standard_input;
 use crate::args::{ExecuteArgs, OnFailure};
 use crate::cli::Common;
-use crate::commands::again::{command, resume_command};
-use crate::commands::backend::{Backend, unknown_execution};
+use crate::commands::again::resume_command;
+use crate::commands::backend::{Backend, taken};
 use crate::commands::catalog::Known;
+use crate::commands::executions::remove;
 use crate::commands::input::{self, Text};
 use crate::commands::{Stop, say};
 
@@ -30,8 +31,10 @@ pub(super) struct Work {
     pub(super) record: ExecutionRecord,
     /// Whether the execution was there before with another spec.
     pub(super) has_changed: bool,
-    /// Standard input under the name that the catalog knows; gone when this is dropped.
-    _spool: input::Spool,
+    /// Whether the execution was there before.
+    pub(super) is_resumed: bool,
+    /// Standard input under the name that the catalog knows, if it is read; gone when this is dropped.
+    _spool: Option<input::Spool>,
 }
 
 impl Work {
@@ -92,9 +95,10 @@ impl Work {
                     .or_else(|| spec.settings.execution_id.clone())
                     .unwrap_or_else(|| new_id(&text.name));
                 let record = new_record(id, args, &spec, &text, variables);
-                let checkpoint = backend
-                    .block_on(store.create(record))
-                    .map_err(|error| existing_execution(error, common))?;
+                let checkpoint = create(backend, record, args.replace).map_err(|error| match error {
+                    store::Error::Exists { .. } => existing_execution(error, common),
+                    other => taken(other, common, backend),
+                })?;
                 let record = checkpoint.record();
                 (checkpoint, record)
             }
@@ -102,9 +106,34 @@ impl Work {
         if reads_input && kept.is_none() {
             standard_input::keep(backend, &record.id, &spool)?;
         }
+        let is_resumed = earlier.is_some();
         let has_changed = earlier
             .is_some_and(|earlier| earlier.spec != record.spec || earlier.variables != record.variables);
-        Ok(Self { spec, resolver: Arc::new(known.catalog), checkpoint, record, has_changed, _spool: spool })
+        Ok(Self {
+            spec,
+            resolver: Arc::new(known.catalog),
+            checkpoint,
+            record,
+            has_changed,
+            is_resumed,
+            _spool: reads_input.then_some(spool),
+        })
+    }
+}
+
+/// Starts to remember an execution, in place of an earlier one of its name if that is wished.
+fn create(
+    backend: &Backend,
+    record: ExecutionRecord,
+    replaces: bool,
+) -> Result<Arc<dyn Checkpoint>, store::Error> {
+    let store = backend.store();
+    match backend.block_on(store.create(record.clone())) {
+        Err(store::Error::Exists { id }) if replaces => {
+            remove(backend, &id)?;
+            backend.block_on(store.create(record))
+        }
+        created => created,
     }
 }
 
@@ -162,29 +191,11 @@ fn source(
     }
 }
 
-/// Somebody else has it: nothing that the user said is wrong, and later it can be taken up.
-fn taken(error: store::Error, common: &Common, backend: &Backend) -> Stop {
-    match error {
-        store::Error::Busy { id, owner } => {
-            let cure = if backend.is_distributed() {
-                format!(
-                    "stop it by Ctrl-C where it runs, or with: {}",
-                    command(common, &format!("cancel {id}"))
-                )
-            } else {
-                "stop that process".to_owned()
-            };
-            let error = anyhow!("execution {id} is being run by {owner}; wait for its end, or {cure}");
-            Stop::Infrastructure(error)
-        }
-        other => unknown_execution(other),
-    }
-}
-
 fn existing_execution(error: store::Error, common: &Common) -> Stop {
     match error {
         store::Error::Exists { id } => Stop::Usage(format!(
-            "error: an execution named {id} exists already; choose another --id; once nobody runs it, it goes on with: {}",
+            "error: an execution named {id} exists already; choose another --id, or --replace to forget that one; once \
+             nobody runs it, it goes on with: {}",
             resume_command(common, &id)
         )),
         other => other.into(),

@@ -56,7 +56,7 @@ impl ArrayFunction for Blur {
             false => Self::wrong(
                 "sigma",
                 format!("{:?}", self.sigma),
-                "0 or more along each axis, and at most 10000 voxels times `truncate`",
+                "0 or more along each axis, and at most 10000 voxels divided by `truncate`",
             ),
         }
     }
