@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use serde_json::json;
 use tests::{Coordinator, program};
 
 #[test]
@@ -62,4 +63,25 @@ fn the_brain_is_blurred_in_overlapping_chunks() {
     assert_eq!(document["tasks"]["succeeded"], document["tasks"]["expanded"]);
     assert!(fs::exists(inside("smooth/info")).unwrap());
     assert_eq!(fs::read_dir(inside("temporary")).unwrap().count(), 0, "temporary files are left");
+}
+
+#[test]
+fn a_task_that_no_memory_can_hold_is_a_failure_and_not_the_end_of_its_process() {
+    let coordinator = Coordinator::new();
+    let resolution = json!([2_000_000, 2_000_000, 2_000_000]);
+    let spec = json!({"@type": "build_subchunkable_apply_flow", "dst_resolution": resolution,
+        "processing_chunk_sizes": [[64, 64, 64]], "skip_intermediaries": true,
+        "bbox": {"@type": "BBox3D.from_coords", "start_coord": [0, 0, 0], "end_coord": [64, 64, 64], "resolution": resolution},
+        // 2,000 voxels of context on each side: 560 GiB.
+        "fn": {"@type": "blur", "sigma": [500, 500, 500]},
+        "op_kwargs": {"src": {"@type": "build_cv_layer", "path": "examples/brain/mni152"}},
+        "dst": {"@type": "build_zarr_layer", "path": coordinator.directory().join("blurred.zarr"), "data_type": "uint8",
+            "resolution": resolution, "size": [64, 64, 64], "chunk_size": [64, 64, 64]}});
+    let spec = coordinator.file("blur.json", &spec.to_string());
+    let planned = coordinator.run(&["plan", &spec]).expect(0).stdout;
+    assert!(planned.contains("a task holds about 562"), "{planned}");
+    let ended = coordinator.run(&["execute", &spec, "--json", "--quiet"]).expect(1).json();
+    let failure = &ended["failures"][0];
+    assert_eq!(failure["cause"], "out_of_memory", "{ended:#}");
+    assert!(failure.to_string().contains("would hold about 562"), "{ended:#}");
 }

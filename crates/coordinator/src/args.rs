@@ -183,6 +183,9 @@ pub(crate) enum ExecutionsCommand {
 
 /// `coordinator executions remove`
 #[derive(Debug, Clone, Args)]
+#[command(
+    override_usage = "coordinator executions remove [OPTIONS] <ID>...\n       coordinator executions remove [OPTIONS] --older-than <DURATION>"
+)]
 pub(crate) struct RemoveArgs {
     /// The executions
     #[arg(value_name = "ID", required_unless_present = "older_than", conflicts_with = "older_than")]

@@ -59,6 +59,12 @@ impl Error {
         Self::from_failure(Failure::new(Cause::Permanent, message.to_string()))
     }
 
+    /// There is, or would be, too little memory: tried again twice, or by the workers that
+    /// `on_out_of_memory` names.
+    pub fn out_of_memory(message: impl fmt::Display) -> Self {
+        Self::from_failure(Failure::new(Cause::OutOfMemory, message.to_string()))
+    }
+
     /// The machine lacks something that is no task's fault: room for temporary files, file
     /// descriptors, a device. A worker then hands the attempt back at no cost to the task; where there
     /// is no other worker, it is a transient error.

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::apply::memory::MUCH;
 use crate::apply::parameters::SubchunkableApply;
-use crate::apply::plan::Plan;
+use crate::apply::plan::{Plan, task_bytes};
 use crate::apply::prepared::{Destination, Prepared, When, Writing};
 use crate::apply::recipe::{ChunkName, Recipe, Reduction, Target, Temporaries};
 use crate::apply::tasks::{CleanUp, CreateLayer, ProcessChunks, ReduceChunks};
@@ -116,6 +117,7 @@ impl Work {
             task_level: prepared.distributed - 1,
             cache_up_to_level: prepared.cache_up_to_level,
             target,
+            memory: u64::try_from(task_bytes(prepared)).ok().filter(|bytes| *bytes > MUCH),
         };
         let mut work = Self {
             recipe: String::new(),

@@ -10,6 +10,7 @@ mod error;
 mod fit;
 mod flow;
 mod interpolate;
+mod memory;
 mod parameters;
 mod per_level;
 mod plan;

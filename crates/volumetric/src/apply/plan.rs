@@ -255,8 +255,11 @@ pub(crate) fn task_bytes(prepared: &Prepared) -> u128 {
     let padded = Bounds::at(Vec3::ZERO, smallest.size).padded(smallest.blend);
     let Ok(read) = prepared.operation.input_bounds(padded, prepared.resolution) else { return result };
     let bytes = |source: &crate::layer::Description| (source.channels * source.data_type.size()) as u128;
-    let sources =
-        prepared.sources.iter().map(|(_, source)| voxels(read.size()).saturating_mul(bytes(source)));
+    let function = &prepared.operation.function;
+    let sources = prepared.sources.iter().map(|(_, source)| {
+        let scratch = u128::from(function.scratch_bytes(source.data_type));
+        voxels(read.size()).saturating_mul(bytes(source) + scratch)
+    });
     sources.fold(result, u128::saturating_add)
 }
 

@@ -30,6 +30,9 @@ pub struct Recipe {
     pub cache_up_to_level: usize,
     /// Where results go; `None` if there is nothing to write.
     pub target: Option<Target>,
+    /// About how many bytes a task holds at once, if that is much.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
 }
 
 /// One level of chunks.

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::apply;
 use crate::apply::blend::Blend;
 use crate::apply::compute::{Computation, Computed};
+use crate::apply::memory;
 use crate::apply::recent::Recent;
 use crate::apply::recipe::{ChunkName, Recipe, Reduction, Temporaries};
 use crate::apply::temporaries::{self, Store};
@@ -42,6 +43,7 @@ pub fn process_chunks(
         let computation = Computation::open(&recipe)?;
         Ok::<_, apply::Error>((Arc::new(recipe), computation))
     })?;
+    memory::check(recipe.memory)?;
     let store = match recipe.target.as_ref().and_then(|target| Some((target, target.temporaries.as_ref()?))) {
         Some((target, temporaries)) => Some(Store::open(target, temporaries, context)?),
         None => None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::array::Array;
+use crate::array::{Array, DataType};
 use crate::function::{Arguments, ArrayFunction, Error, Input, Output};
 use crate::geometry::Vec3;
 
@@ -40,6 +40,11 @@ impl Function {
     /// The context that it needs on each side, in voxels of its inputs.
     pub fn halo(&self) -> Vec3 {
         self.code.halo()
+    }
+
+    /// How many bytes it takes besides inputs and result, for each voxel of an input of this type.
+    pub fn scratch_bytes(&self, source: DataType) -> u64 {
+        self.code.scratch_bytes(source)
     }
 
     /// How many voxels of its inputs become one of its result, along each axis.

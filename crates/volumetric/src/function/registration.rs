@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
+use crate::array::DataType;
 use crate::function::{Arguments, Error, Output};
 use crate::geometry::Vec3;
 
@@ -63,6 +64,13 @@ pub trait ArrayFunction: Send + Sync + 'static {
     /// How many voxels along each axis become one.
     fn shrinks_by(&self) -> Vec3 {
         Vec3::ONE
+    }
+
+    /// How many bytes it takes besides its inputs and its result, for each voxel of an input of this type: by it
+    /// `plan` tells how much memory a task takes.
+    fn scratch_bytes(&self, source: DataType) -> u64 {
+        let _ = source;
+        0
     }
 
     /// What is wrong with its parameters beyond their types. Called once, when a spec is checked.

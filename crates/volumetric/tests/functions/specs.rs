@@ -63,7 +63,7 @@ fn mistakes_are_refused_with_their_place() {
         (
             json!({"@type": "blur", "sigma": [1, -1, 0]}),
             "/sigma",
-            "sigma of blur is [1.0, -1.0, 0.0]; it must be 0 or more along each axis, and at most 10000 voxels times `truncate`",
+            "sigma of blur is [1.0, -1.0, 0.0]; it must be 0 or more along each axis, and at most 10000 voxels divided by `truncate`",
         ),
         (
             json!({"@type": "threshold"}),

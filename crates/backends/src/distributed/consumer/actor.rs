@@ -602,6 +602,8 @@ impl Actor {
             && held.token(session) == lease.token
         {
             let since_us = to_unix_micros(std::time::SystemTime::now());
+            // Once it waits no longer it begins.
+            held.since_us = since_us;
             held.waits_for = semaphore.map(|semaphore| SemaphoreWait { semaphore, since_us });
         }
     }

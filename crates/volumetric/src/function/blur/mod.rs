@@ -5,7 +5,7 @@ mod passes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::array::{Array, Element, Elements, Shape};
+use crate::array::{Array, DataType, Element, Elements, Shape};
 use crate::function::blur::passes::{Kernel, Real, blurred};
 use crate::function::{Arguments, ArrayFunction, Error, Output, Registration};
 use crate::geometry::{Bounds, Vec3};
@@ -44,6 +44,14 @@ impl Blur {
 impl ArrayFunction for Blur {
     fn halo(&self) -> Vec3 {
         Vec3([0, 1, 2].map(|axis| self.radius(axis)))
+    }
+
+    fn scratch_bytes(&self, source: DataType) -> u64 {
+        // Two volumes of floats; the sums are as wide as `call` makes them.
+        2 * match source {
+            DataType::Uint8 | DataType::Int8 | DataType::Float32 => 4,
+            _ => 8,
+        }
     }
 
     fn check(&self) -> Result<(), Error> {
