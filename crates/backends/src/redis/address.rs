@@ -230,7 +230,7 @@ fn parse_host(text: &str, number: usize, default_port: u16) -> Result<Host, Addr
             None => (text, None),
         },
     };
-    if name.is_empty() || name.chars().any(char::is_whitespace) {
+    if name.is_empty() || name.chars().any(|c| c.is_whitespace() || "[]".contains(c)) {
         return Err(AddressError::Host { number });
     }
     let port = match port.map(str::parse) {
@@ -319,6 +319,8 @@ mod tests {
             ("redis://:6379", AddressError::Host { number: 1 }),
             ("redis+cluster://a,,b", AddressError::Host { number: 2 }),
             ("redis://[::1", AddressError::Host { number: 1 }),
+            ("redis://[[]", AddressError::Host { number: 1 }),
+            ("redis://a]b", AddressError::Host { number: 1 }),
             ("redis://user:hunter2", AddressError::Port { number: 1 }),
             ("redis://host:0", AddressError::Port { number: 1 }),
             ("redis://[::1]6379", AddressError::Port { number: 1 }),
