@@ -95,7 +95,11 @@ impl Work {
                     .or_else(|| spec.settings.execution_id.clone())
                     .unwrap_or_else(|| new_id(&text.name));
                 let record = new_record(id, args, &spec, &text, variables);
-                let checkpoint = create(backend, record, args.replace).map_err(|error| match error {
+                let created = match backend.block_on(store.create(record.clone())) {
+                    Err(store::Error::Exists { .. }) if args.replace => replace(backend, record),
+                    created => created,
+                };
+                let checkpoint = created.map_err(|error| match error {
                     store::Error::Exists { .. } => existing_execution(error, common),
                     other => taken(other, common, backend),
                 })?;
@@ -121,20 +125,10 @@ impl Work {
     }
 }
 
-/// Starts to remember an execution, in place of an earlier one of its name if that is wished.
-fn create(
-    backend: &Backend,
-    record: ExecutionRecord,
-    replaces: bool,
-) -> Result<Arc<dyn Checkpoint>, store::Error> {
-    let store = backend.store();
-    match backend.block_on(store.create(record.clone())) {
-        Err(store::Error::Exists { id }) if replaces => {
-            remove(backend, &id)?;
-            backend.block_on(store.create(record))
-        }
-        created => created,
-    }
+/// Starts to remember an execution in place of an earlier one of its name.
+fn replace(backend: &Backend, record: ExecutionRecord) -> Result<Arc<dyn Checkpoint>, store::Error> {
+    remove(backend, &record.id)?;
+    backend.block_on(backend.store().create(record))
 }
 
 /// Where standard input is put while this process runs: beside what it is kept with, which may be a

@@ -50,7 +50,13 @@ impl ArrayFunction for Blur {
         // Two volumes of floats; the sums are as wide as `call` makes them.
         2 * match source {
             DataType::Uint8 | DataType::Int8 | DataType::Float32 => 4,
-            _ => 8,
+            DataType::Uint16
+            | DataType::Int16
+            | DataType::Uint32
+            | DataType::Int32
+            | DataType::Uint64
+            | DataType::Int64
+            | DataType::Float64 => 8,
         }
     }
 
