@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backends::conformance::{self, StoreFixture};
+use backends::lease::Arbiter;
 use backends::redis::{Config, Error, Redis, Script, cmd};
+use protocol::ExecutionId;
 use tests::{servers, until};
 
 use crate::making::{add_all, config};
@@ -97,4 +99,39 @@ async fn the_store_remembers_as_promised() {
     let cluster = Cluster::start();
     let fixture = Fixture(cluster.url());
     conformance::run::<dyn StoreFixture>(Arc::new(fixture), conformance::RECORDS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_of_an_execution_is_erased_and_nothing_of_others() {
+    const COUNT: u32 = 3_000;
+    let cluster = Cluster::start();
+    let redis = Redis::connect(cluster.config()).await.unwrap();
+    let arbiter = Arbiter::new(redis.clone(), "otaman");
+    let (one, other): (ExecutionId, ExecutionId) = ("a".parse().unwrap(), "a-b".parse().unwrap());
+    // A record of a leased task: the erased one is free, without a past.
+    let record = [&b"r"[..], &[7; 16], &1_u32.to_be_bytes(), &[0; 17]].concat();
+    for execution in ["a", "a-b"] {
+        for number in 0..COUNT {
+            for (kind, bytes) in [("t", &record[..]), ("p", b"progress"), ("kept", b"a file")] {
+                let key = format!("{{otaman}}:{kind}:{execution}:{number}:a:");
+                redis.run::<()>(cmd("SET").arg(key).arg(bytes)).await.unwrap();
+            }
+        }
+    }
+    arbiter.erase(&one, &["{otaman}:kept:a:".to_owned()]).await.unwrap();
+    arbiter.erase(&"nobody".parse().unwrap(), &[]).await.unwrap();
+    for number in 0..COUNT {
+        let of = |kind: &str, execution: &dyn std::fmt::Display| {
+            format!("{{otaman}}:{kind}:{execution}:{number}:a:")
+        };
+        let gone = [of("p", &one), of("kept", &one)];
+        assert_eq!(redis.run::<u32>(cmd("EXISTS").arg(&gone[..])).await.unwrap(), 0);
+        let erased: Vec<u8> = redis.run(cmd("GET").arg(of("t", &one))).await.unwrap();
+        assert_eq!((erased[0], &erased[1..21], erased.len()), (b'q', &record[1..21], 38));
+        assert!(redis.run::<i64>(cmd("TTL").arg(of("t", &one))).await.unwrap() > 0);
+        let kept = [of("t", &other), of("p", &other), of("kept", &other)];
+        assert_eq!(redis.run::<u32>(cmd("EXISTS").arg(&kept[..])).await.unwrap(), 3);
+        let untouched: Vec<u8> = redis.run(cmd("GET").arg(of("t", &other))).await.unwrap();
+        assert_eq!(untouched, record);
+    }
 }
