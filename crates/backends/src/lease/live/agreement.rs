@@ -53,7 +53,7 @@ fn scripts_and_transitions_agree() {
     let arbiter = with_clock_in_keys(runtime.block_on(connect(&server)));
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(150);
     let missing = RefCell::new(BTreeSet::from(ANSWERS));
-    // Some answers are rare: of 150 cases one in a hundred has none of one of them.
+    // Some answers are rare, so that 150 cases may have none of one of them.
     for _ in 0..MOST_ROUNDS {
         proptest!(Config { cases, failure_persistence: None, ..Config::default() }, |(questions in questions())| {
             agree(&runtime, &arbiter, &questions, &mut missing.borrow_mut())?;
