@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::fs;
 use std::os::fd::OwnedFd;
 
-use super::child::GUARD;
 use rustix::process::{Pid, PidfdFlags, Signal, getpgid, pidfd_open, pidfd_send_signal};
+
+use super::child::GUARD;
 
 /// Processes that fork faster than they are found are given up after so many looks.
 const MOST_LOOKS: usize = 100;
