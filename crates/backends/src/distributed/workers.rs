@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use protocol::{Presence, Session};
+use protocol::{Presence, Session, WorkerType};
 
 use super::connect::{Error, Shared};
 
@@ -16,6 +16,19 @@ pub struct Worker {
     /// Whether it has another signing key than this process, or only one of the two has one: then each puts
     /// aside what the other sends.
     pub is_stranger: bool,
+}
+
+impl Worker {
+    /// What it is called, for people.
+    pub fn name(&self) -> String {
+        let session = &self.presence.session;
+        format!("worker {} on {}", session.pid, session.node)
+    }
+
+    /// Whether it takes tasks of this type, and goes on doing so.
+    pub fn takes(&self, kind: &WorkerType) -> bool {
+        !self.presence.is_draining && self.presence.session.worker_types.contains(kind)
+    }
 }
 
 impl Shared {
@@ -43,14 +56,11 @@ impl Shared {
     pub(super) async fn refuse_strangers(&self, session: &Session) -> Result<(), Error> {
         let workers = self.workers().await?;
         let is_in_the_way = |worker: &&Worker| {
-            let its = &worker.presence.session;
-            let has_same_queue = session.worker_types.iter().any(|kind| its.worker_types.contains(kind));
-            worker.is_stranger && !worker.presence.is_draining && its.id != session.id && has_same_queue
+            let is_another = worker.presence.session.id != session.id;
+            worker.is_stranger && is_another && session.worker_types.iter().any(|kind| worker.takes(kind))
         };
         match workers.iter().find(is_in_the_way) {
-            Some(Worker { presence: Presence { session, .. }, .. }) => {
-                Err(Error::OtherKey { who: format!("worker {} on {}", session.pid, session.node) })
-            }
+            Some(worker) => Err(Error::OtherKey { who: worker.name() }),
             None => Ok(()),
         }
     }

@@ -30,7 +30,7 @@ impl Announced {
     pub(crate) fn of(descriptions: &[(Vec<u8>, Vec<Worker>)]) -> Self {
         let mut announced = Self::default();
         for (description, workers) in descriptions {
-            let names: Vec<String> = workers.iter().map(name).collect();
+            let names: Vec<String> = workers.iter().map(Worker::name).collect();
             let infos: Vec<Info> = match serde_json::from_slice(description) {
                 Ok(infos) => infos,
                 Err(error) => {
@@ -112,12 +112,6 @@ impl Announced {
 
 fn first(names: &[String]) -> &str {
     names.first().map_or("a worker", String::as_str)
-}
-
-/// A worker, for people.
-pub(crate) fn name(worker: &Worker) -> String {
-    let session = &worker.presence.session;
-    format!("worker {} on {}", session.pid, session.node)
 }
 
 #[cfg(test)]

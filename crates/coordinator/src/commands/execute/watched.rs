@@ -72,11 +72,8 @@ impl Ledger {
         self.troubles.clear();
         let wanted: Vec<_> =
             self.types.iter().filter(|(_, count)| *count > 0).map(|(kind, _)| kind).collect();
-        let takes = |worker: &Worker, kind: &WorkerType| {
-            !worker.presence.is_draining && worker.presence.session.worker_types.contains(kind)
-        };
         for kind in &wanted {
-            if !workers.iter().any(|worker| !worker.is_stranger && takes(worker, kind)) {
+            if !workers.iter().any(|worker| !worker.is_stranger && worker.takes(kind)) {
                 self.troubles.push(format!("no worker takes tasks of type {kind}"));
                 texts.push(format!(
                     "no worker takes tasks of type {kind} yet; start one with: worker --queue {kind}"
@@ -84,8 +81,8 @@ impl Ledger {
             }
         }
         let strangers = workers.iter().filter(|worker| worker.is_stranger);
-        for worker in strangers.filter(|worker| wanted.iter().any(|kind| takes(worker, kind))) {
-            let who = format!("worker {} on {}", worker.presence.session.pid, worker.presence.session.node);
+        for worker in strangers.filter(|worker| wanted.iter().any(|kind| worker.takes(kind))) {
+            let who = worker.name();
             texts.push(format!("{who} {STRANGER}"));
             self.troubles.push(format!("{who} has another signing key"));
         }

@@ -107,13 +107,13 @@ fn at_work(workers: &[Worker], id: &ExecutionId) -> Option<String> {
     let running =
         |worker: &&Worker| worker.presence.running.iter().filter(|task| task.execution == *id).count();
     let busy: Vec<_> = workers.iter().filter(|worker| running(worker) > 0).collect();
-    let first = &busy.first()?.presence.session;
+    let first = busy.first()?.name();
     let tasks = counted(busy.iter().map(|worker| running(worker) as u64).sum(), "task");
     let others = match busy.len() - 1 {
         0 => String::new(),
         others => format!(" and {others} more"),
     };
-    Some(format!("workers that still have {tasks} of it: worker {} on {}{others}", first.pid, first.node))
+    Some(format!("workers that still have {tasks} of it: {first}{others}"))
 }
 
 #[cfg(test)]

@@ -55,9 +55,7 @@ impl Facts {
 
     /// Live workers that take tasks of this type.
     pub(super) fn takers<'a>(&'a self, kind: &'a WorkerType) -> impl Iterator<Item = &'a Worker> {
-        self.workers.iter().filter(move |worker| {
-            !worker.presence.is_draining && worker.presence.session.worker_types.contains(kind)
-        })
+        self.workers.iter().filter(move |worker| worker.takes(kind))
     }
 
     /// Tasks that wait in the queue of this type, if there is one.
@@ -103,11 +101,10 @@ impl Facts {
         let is_active = self.view.owner.is_some();
         let strangers = self.workers.iter().filter(|worker| is_active && worker.is_stranger);
         obstacles.extend(strangers.map(|worker| {
-            let session = &worker.presence.session;
             format!(
-                "worker {} on {} has another signing key than this command, or only one of them has one: it puts \
+                "{} has another signing key than this command, or only one of them has one: it puts \
                  tasks aside if the coordinator's key is another, too",
-                session.pid, session.node
+                worker.name()
             )
         }));
         obstacles

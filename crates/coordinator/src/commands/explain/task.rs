@@ -8,7 +8,6 @@ use protocol::{
 };
 
 use super::facts::{Commands, Facts, TaskFacts};
-use crate::commands::announced::name;
 use crate::display::{Evidence, counted, length};
 
 /// What is concluded: where it is, and why.
@@ -61,7 +60,7 @@ fn leased(facts: &Facts, task: &TaskFacts, record: &Record) -> Explanation {
     let attempt = record.attempt;
     match facts.worker(record.session) {
         Some(worker) => {
-            let who = name(worker);
+            let who = worker.name();
             let is_it = |running: &&Running| {
                 (running.task, running.attempt) == (task.id, attempt)
                     && running.execution == facts.view.record.id
