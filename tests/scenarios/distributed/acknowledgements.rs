@@ -7,7 +7,7 @@ use serde_json::json;
 use tests::servers::{RabbitMq, Redis};
 use tests::{Cluster, Running, until, until_within};
 
-use super::{execute, lines};
+use super::{execute, lines, until_there_are};
 
 /// The shortest that RabbitMQ's makers support.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -28,6 +28,8 @@ fn a_task_longer_than_the_acknowledgement_timeout_runs_once_and_costs_no_channel
     let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@key": "long"});
     let arguments = ["--queue", "cpu", "--listen", "127.0.0.1:0"];
     let workers = cluster.start_workers(2, &arguments);
+    // One that subscribes to a queue which the other is just making may lose its first connection.
+    until_there_are(&cluster, 2);
     let started = Instant::now();
     let mut running = execute(&cluster, "long", &spec, &["--quiet"]);
     until("the task to run", || (lines(&runs) == 1).then_some(()));
