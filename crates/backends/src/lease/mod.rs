@@ -11,6 +11,7 @@
 mod answer;
 mod arbiter;
 mod error;
+mod executions;
 mod keys;
 #[cfg(all(test, feature = "live"))]
 mod live;
