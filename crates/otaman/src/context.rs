@@ -33,6 +33,19 @@ pub trait Reporter: Send + Sync {
     fn saved_progress(&self) -> BoxFuture<'_, Result<Option<Value>, Error>>;
 }
 
+/// The place among running tasks that an attempt has; whoever runs the operation implements it.
+pub trait Place: Send + Sync {
+    /// Lets another task run in it until what this returns is dropped.
+    fn lend(&self) -> Box<dyn Send + '_>;
+}
+
+/// A place that nobody else could have.
+impl Place for () {
+    fn lend(&self) -> Box<dyn Send + '_> {
+        Box::new(())
+    }
+}
+
 /// What a context is made of; whoever runs the operation fills it in.
 pub struct ContextParts {
     /// The execution.
@@ -47,6 +60,8 @@ pub struct ContextParts {
     pub resources: Arc<Resources>,
     /// Where reports go.
     pub reporter: Arc<dyn Reporter>,
+    /// The place among the worker's tasks.
+    pub place: Arc<dyn Place>,
     /// Where places in semaphores are had.
     pub semaphores: Arc<dyn Semaphores>,
     /// The places that the task has by its `@semaphores`. They are given back with the last clone of
@@ -197,6 +212,14 @@ impl Context {
     /// Exit codes after which this task is worth another attempt.
     pub fn transient_exit_codes(&self) -> ExitCodes {
         self.0.task.retry.as_ref().map(|retry| retry.transient_exit_codes.clone()).unwrap_or_default()
+    }
+
+    /// Waits for a disk or a server in synchronous code, while another task computes in this one's place. Afterwards
+    /// this goes on at once, so that for a moment more tasks may run than there are places; what is long to compute
+    /// has no place in `wait`. No more are lent than there are, and none by an operation in a process of its own.
+    pub fn waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        let _lent = self.0.place.lend();
+        wait()
     }
 
     /// Runs synchronous code on a thread of its own, so that it holds up nobody.

@@ -82,7 +82,7 @@ mod validation;
 
 pub mod driver {
     //! The other side of flows and operations: for those who run them (engine, worker, planner).
-    pub use crate::context::{ContextParts, Reporter};
+    pub use crate::context::{ContextParts, Place, Reporter};
     pub use crate::error::Evidence;
     pub use crate::handle::{Settlement, Sink};
     pub use crate::lines::Lines;

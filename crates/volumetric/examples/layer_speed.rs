@@ -66,7 +66,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let layer = serde_json::from_value::<LayerSpec>(spec)?.create()?;
         let start = Instant::now();
         for place in &places {
-            layer.write_processed(resolution, *place, &piece)?;
+            layer.write_processed(resolution, *place, &piece)?.sync()?;
         }
         let write = start.elapsed();
         let start = Instant::now();

@@ -60,7 +60,7 @@ pub(crate) fn run(file: &Path, rules: Rules, registry: Registry, resources: Reso
         let delivery = consumer.lease().await?.ok_or(broker::Error::Closed)?;
         let mut interrupted = pin!(interrupted().fuse());
         // It has nobody to lend its place to.
-        let (places, activity) = (Places::new(1), Activity::new(1));
+        let (places, activity) = (Arc::new(Places::new(1)), Activity::new(1));
         Ok(executor.execute(&delivery, &places, activity.slot(0), interrupted.as_mut()).await)
     });
     let ended = ended.map_err(Error::broker("running a task by itself"))?;

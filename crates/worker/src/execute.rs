@@ -92,7 +92,7 @@ impl Executor {
     pub(crate) async fn execute(
         &self,
         delivery: &Delivery,
-        places: &Places,
+        places: &Arc<Places>,
         tally: &Tally,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
     ) -> Ended {
@@ -128,7 +128,7 @@ impl Executor {
         let started_at_us = to_unix_micros(SystemTime::now());
         let start = Instant::now();
         let attempted = async {
-            let result = self.run(operation, delivery, permits, cut).await;
+            let result = self.run(operation, delivery, places, permits, cut).await;
             let duration = start.elapsed();
             match result {
                 Ok(value) => {
@@ -215,6 +215,7 @@ impl Executor {
         &self,
         operation: &Operational,
         delivery: &Delivery,
+        places: &Arc<Places>,
         permits: Vec<Permit>,
         cut: Pin<&mut (impl FusedFuture<Output = ()> + Send)>,
     ) -> Result<Value, Judged> {
@@ -229,6 +230,7 @@ impl Executor {
             cancellation: cancellation.clone(),
             resources: Arc::clone(&self.resources),
             reporter: Arc::clone(&reports) as _,
+            place: Arc::clone(places) as _,
             semaphores: Arc::clone(&self.semaphores) as _,
             permits,
         });

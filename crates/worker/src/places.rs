@@ -1,5 +1,5 @@
 //! The places of a worker: as many tasks as it has run at once. An attempt that waits for its semaphores
-//! before it begins lends its place to another.
+//! before it begins, or for a disk or a server while it runs, lends its place to another.
 //!
 //! When its wait ends it begins at once, whoever has its place: it holds what it has waited for, and that
 //! one might wait for the same. More run then than there are places; whatever ends next gives one back.
@@ -7,6 +7,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use otaman::driver::Place;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -79,6 +80,12 @@ impl Places {
         });
         // Made only then: one that is dropped takes a place back.
         is_lent.then(|| Lent(self))
+    }
+}
+
+impl Place for Places {
+    fn lend(&self) -> Box<dyn Send + '_> {
+        Box::new(Self::lend(self))
     }
 }
 
@@ -183,6 +190,23 @@ mod tests {
         second.take().now_or_never().expect("the place is free");
         drop(places.turn());
         assert_eq!(free(&places), 0);
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_waits_for_a_disk_lends_its_place_at_once() {
+        let places = Places::new(1);
+        let (mut first, mut second) = (places.turn(), places.turn());
+        first.take().await;
+        assert!(second.take().now_or_never().is_none());
+
+        let lent = Place::lend(&places);
+        second.take().now_or_never().expect("the lent place is free");
+        // No more than there are.
+        let more = Place::lend(&places);
+        assert_eq!(free(&places), 0);
+        drop((lent, more));
+        assert_eq!(free(&places), -1);
+        assert!(second.gives_back());
     }
 
     #[tokio::test]

@@ -186,7 +186,7 @@ impl Crew {
             leaving,
         };
         let (retry, stopped, cutting) = (config.retry, stop.clone(), cut.clone());
-        let places = Places::new(config.concurrency);
+        let places = Arc::new(Places::new(config.concurrency));
         let slots =
             Arc::new(Slots { executor, session, retry, activity, places, stop: stopped, cut: cutting });
         let mut working = JoinSet::new();

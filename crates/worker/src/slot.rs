@@ -28,7 +28,7 @@ pub(crate) struct Slots {
     pub(crate) session: Session,
     pub(crate) retry: RetryPolicy,
     pub(crate) activity: Arc<Activity>,
-    pub(crate) places: Places,
+    pub(crate) places: Arc<Places>,
     /// Cancelled when nothing more is to be leased.
     pub(crate) stop: CancellationToken,
     /// Cancelled when running tasks are to be handed back.

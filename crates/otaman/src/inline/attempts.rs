@@ -120,6 +120,7 @@ impl Attempts {
             cancellation,
             resources: Arc::clone(&self.resources),
             reporter: Arc::clone(reports) as _,
+            place: Arc::new(()),
             semaphores: Arc::clone(&self.semaphores) as _,
             permits,
         });

@@ -51,6 +51,7 @@ impl Recorder {
             cancellation: self.cancellation.clone(),
             resources: Arc::new(Resources::new()),
             reporter: Arc::clone(&self.reports) as Arc<dyn Reporter>,
+            place: Arc::new(()),
             semaphores: Arc::new(LocalSemaphores::default()),
             permits: Vec::new(),
         })

@@ -15,8 +15,8 @@ use crate::apply::recipe::{ChunkName, Recipe, Reduction, Temporaries};
 use crate::apply::temporaries::{self, Store};
 use crate::apply::tiles::Tiles;
 use crate::array::Array;
-use crate::geometry::{Bounds, Vec3};
-use crate::layer::{Layer, LayerSpec};
+use crate::geometry::{Bounds, Resolution, Vec3};
+use crate::layer::{self, Layer, LayerSpec, Written};
 
 /// Makes the layer that a flow writes to, if its parameters ask for that, and looks whether it can be opened.
 #[operation(name = "volumetric.create", version = "1.0.0", tags("volumetric"))]
@@ -57,20 +57,23 @@ pub fn process_chunks(
         done += 1;
         ControlFlow::Continue(())
     };
-    let mut values = Vec::new();
+    let (mut values, mut written) = (Vec::new(), Written::default());
     let total = chunks.len() as u64;
     for (index, start) in (1..).zip(chunks) {
         let chunk = Bounds::at(start, level.size).padded(level.blend);
         let computed = computation.chunk(recipe.task_level, chunk, &mut told).map_err(stopped)?;
         match (computed, &store, computation.layer()) {
             (Computed::Array(array), Some(store), _) => store.put(recipe.task_level, chunk, &array)?,
-            (Computed::Array(array), None, Some(layer)) => write(layer, &recipe, chunk, &array)?,
+            (Computed::Array(array), None, Some(layer)) => {
+                written.join(write(layer, recipe.resolution, chunk, &array)?);
+            }
             (Computed::Array(_), None, None) => {}
             (Computed::Values(found), ..) => values.extend(found),
         }
         context.progress(index, total);
     }
     tracing::debug!(smallest_chunks = done, "processed");
+    on_disk(context, written)?;
     match values.len() {
         0 => Ok(Json::Null),
         1 => Ok(values.remove(0)),
@@ -78,11 +81,22 @@ pub fn process_chunks(
     }
 }
 
-fn write(layer: &Layer, recipe: &Recipe, chunk: Bounds, array: &Array) -> Result<()> {
-    let written = layer.write_processed(recipe.resolution, chunk.start, array);
-    let failed =
-        |source| apply::Error::Layer { what: "writing".into(), bounds: chunk, source: Box::new(source) };
-    Ok(written.map_err(failed)?)
+fn write(
+    layer: &Layer,
+    resolution: Resolution,
+    bounds: Bounds,
+    array: &Array,
+) -> Result<Written, apply::Error> {
+    layer.write_processed(resolution, bounds.start, array).map_err(|source| apply::Error::Layer {
+        what: "writing".into(),
+        bounds,
+        source: Box::new(source),
+    })
+}
+
+/// Waits until what a task has written is as safe as its outcome will be, while others compute.
+fn on_disk(context: &Context, written: Written) -> Result<(), layer::Error> {
+    context.waiting(|| written.sync())
 }
 
 /// What was told to stop may run elsewhere.
@@ -121,19 +135,19 @@ pub fn reduce_chunks(
         (Some(bounds), None) => {
             let tiles = Tiles::new(reduction.region, &reduction.levels[0], reduction.gap)
                 .map_err(apply::Error::Geometry)?;
-            let failed =
-                |source| apply::Error::Layer { what: "writing".into(), bounds, source: Box::new(source) };
+            let mut written = Written::default();
             if reduction.gap == Vec3::ZERO {
                 let array = together(&store, &reduction, 0, tiles, bounds)?;
-                layer.write_processed(reduction.resolution, bounds.start, &array).map_err(failed)?;
+                written = write(&layer, reduction.resolution, bounds, &array)?;
             } else {
                 // What lies between chunks stays as it is.
                 for chunk in tiles.meeting(&bounds) {
                     let part = chunk.intersection(&bounds);
                     let array = together(&store, &reduction, 0, tiles, part)?;
-                    layer.write_processed(reduction.resolution, part.start, &array).map_err(failed)?;
+                    written.join(write(&layer, reduction.resolution, part, &array)?);
                 }
             }
+            on_disk(context, written)?;
         }
         (None, Some(chunk)) => {
             let level = reduction.levels[chunk.level];

@@ -6,7 +6,7 @@ use crate::array::{Array, Shape};
 use crate::function::Function;
 use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::settings::Settings;
-use crate::layer::{Error, Volume};
+use crate::layer::{Error, Volume, Written};
 
 /// A volume in storage with what is to be done on the way from and to it. Clones are the same layer.
 #[derive(Debug, Clone)]
@@ -81,15 +81,15 @@ impl Layer {
         Ok(array)
     }
 
-    /// Writes an array whose first voxel lies at `start`, after all write processors. What lies beyond the layer's
-    /// bounds is dropped, unless its spec says that it is bounded.
+    /// Writes an array whose first voxel lies at `start`, after all write processors, and waits until it is on disk.
+    /// What lies beyond the layer's bounds is dropped, unless its spec says that it is bounded.
     ///
     /// # Errors
     /// If a processor or storage fails, the array is of another type, the layer is read only, or the array reaches
     /// beyond a bounded layer.
     pub fn write(&self, resolution: Resolution, start: Vec3, array: Array) -> Result<(), Error> {
         let array = self.process_for_write(array)?;
-        self.write_processed(resolution, start, &array)
+        self.write_processed(resolution, start, &array)?.sync()
     }
 
     /// What the write processors make of an array.
@@ -100,12 +100,18 @@ impl Layer {
         process(&self.settings.write_procs, array)
     }
 
-    /// Writes as [`Layer::write`] does, but an array that has been through the write processors already.
+    /// Writes as [`Layer::write`] does, but an array that has been through the write processors already, and leaves it to
+    /// the caller to wait for the disk.
     ///
     /// # Errors
     /// If storage fails, the array is of another type, the layer is read only, or the array reaches beyond a bounded
     /// layer.
-    pub fn write_processed(&self, resolution: Resolution, start: Vec3, array: &Array) -> Result<(), Error> {
+    pub fn write_processed(
+        &self,
+        resolution: Resolution,
+        start: Vec3,
+        array: &Array,
+    ) -> Result<Written, Error> {
         if self.settings.is_read_only {
             return Err(Error::ReadOnly {
                 layer: self.volume.path().to_owned(),
@@ -118,7 +124,7 @@ impl Layer {
         if self.settings.is_bounded || inside == bounds {
             self.volume.write(resolution, start, array)
         } else if inside.is_empty() {
-            Ok(())
+            Ok(Written::default())
         } else {
             let part = array.part(inside.translated(-start));
             self.volume.write(resolution, inside.start, &part)

@@ -10,6 +10,7 @@ mod spec;
 pub mod storage;
 mod versions;
 mod volume;
+mod written;
 mod zarr;
 
 pub use error::Error;
@@ -19,4 +20,5 @@ pub(crate) use spec::absent;
 pub use spec::{Description, LayerSpec};
 pub use versions::Version;
 pub use volume::{Scale, Unusable, Volume};
+pub use written::Written;
 pub use zarr::ZarrSpec;

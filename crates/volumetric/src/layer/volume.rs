@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::array::{Array, DataType};
 use crate::geometry::{Bounds, Resolution, Vec3, snap};
-use crate::layer::Error;
+use crate::layer::{Error, Written};
 
 /// One resolution of a volume.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +73,7 @@ pub trait Volume: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// If it reaches outside, is of another type, or storage fails.
-    fn write(&self, resolution: Resolution, start: Vec3, array: &Array) -> Result<(), Error>;
+    fn write(&self, resolution: Resolution, start: Vec3, array: &Array) -> Result<Written, Error>;
 
     /// What was never written has this value.
     fn fill_value(&self) -> f64 {

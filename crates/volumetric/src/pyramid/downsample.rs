@@ -13,7 +13,7 @@ use crate::pyramid::flow::Method;
 /// partly inside, it is made of what there is.
 #[operation(name = "volumetric.downsample", version = "1.0.0", tags("volumes"))]
 pub fn downsample(
-    _context: &Context,
+    context: &Context,
     /// The layer to read.
     src: LayerSpec,
     /// The scale to read.
@@ -46,7 +46,11 @@ pub fn downsample(
             serde_json::from_value(json!({"@type": "downsample", "factor": factor, "method": method}))?;
         piece = function.build()?.apply(piece)?;
     }
-    target.write(dst_resolution, start, piece)?;
+    let piece = target.process_for_write(piece)?;
+    let written = target.write_processed(dst_resolution, start, &piece)?;
+    // Others need the memory while this waits.
+    drop(piece);
+    context.waiting(|| written.sync())?;
     Ok(())
 }
 

@@ -48,7 +48,7 @@ fn processors_are_applied_in_order_on_their_way_alone() {
     // By hand in two steps, as temporaries are.
     let processed = layer_.process_for_write(array).unwrap();
     assert_eq!(processed, doubled(1));
-    layer_.write_processed(nanometres, Vec3::ZERO, &processed).unwrap();
+    layer_.write_processed(nanometres, Vec3::ZERO, &processed).unwrap().sync().unwrap();
     assert_eq!(layer_.volume().read(nanometres, place).unwrap(), doubled(1));
     let bare = open(json!({"@type": "build_zarr_layer", "path": directory.path()}));
     assert_eq!(bare.read(nanometres, place).unwrap(), doubled(1));

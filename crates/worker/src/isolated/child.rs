@@ -168,6 +168,8 @@ impl Child {
                     cancellation,
                     resources: Arc::clone(&self.resources),
                     reporter: Arc::clone(&self) as _,
+                    // It is the worker that has places.
+                    place: Arc::new(()),
                     semaphores,
                     permits,
                 });

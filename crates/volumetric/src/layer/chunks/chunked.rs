@@ -9,7 +9,7 @@ use crate::geometry::{Bounds, Resolution, Vec3};
 use crate::layer::chunks::cache::Cache;
 use crate::layer::chunks::many::for_each;
 use crate::layer::chunks::{Chunks, Fill, Layout};
-use crate::layer::{Error, Scale, Unusable, Volume, absent};
+use crate::layer::{Error, Scale, Unusable, Volume, Written, absent};
 
 /// A volume made of chunks.
 #[derive(Debug, Clone)]
@@ -244,7 +244,7 @@ impl Volume for Chunked {
         Ok(array)
     }
 
-    fn write(&self, resolution: Resolution, start: Vec3, array: &Array) -> Result<(), Error> {
+    fn write(&self, resolution: Resolution, start: Vec3, array: &Array) -> Result<Written, Error> {
         let (scale, level) = self.level(resolution)?;
         let (chunks, layout) = (&*level.chunks, level.chunks.layout());
         if let Some(reason) = chunks.why_read_only() {
@@ -264,15 +264,13 @@ impl Volume for Chunked {
         let placed = Placed { bytes: array.elements().bytes(), bounds };
         let indices: Vec<Vec3> = layout.indices(bounds).collect();
         let write = |index: &Vec3| self.write_chunk(chunks, *index, placed);
-        let result = for_each(&indices, chunks.concurrency(), write, |_, ()| Ok(()))
-            // The outcome of whoever wrote them will be durable. All at once costs about as much as one.
-            .and_then(|()| chunks.sync(&indices));
+        let result = for_each(&indices, chunks.concurrency(), write, |_, ()| Ok(()));
         if let Some(cache) = &self.cache {
             cache.forget(scale, |start| {
                 indices.iter().any(|index| layout.chunk(*index).contains(&Bounds::at(start, Vec3::ONE)))
             });
         }
-        result
+        result.map(|()| chunks.written(&indices))
     }
 }
 

@@ -5,8 +5,8 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::geometry::{Bounds, Vec3};
-use crate::layer::Error;
 use crate::layer::chunks::Layout;
+use crate::layer::{Error, Written};
 
 /// The chunks of one scale in storage. Bytes are values, x fastest, then y, z, channels, of what a chunk has of the
 /// volume.
@@ -31,8 +31,8 @@ pub(crate) trait Chunks: Send + Sync + fmt::Debug {
     /// Deletes a chunk, so that it was never written.
     fn delete(&self, index: Vec3) -> Result<(), Error>;
 
-    /// Waits until what was written or deleted of these chunks is safe from a loss of power.
-    fn sync(&self, indices: &[Vec3]) -> Result<(), Error>;
+    /// What was just written or deleted of these chunks.
+    fn written(&self, indices: &[Vec3]) -> Written;
 
     /// Why chunks cannot be written, if they cannot.
     fn why_read_only(&self) -> Option<String> {

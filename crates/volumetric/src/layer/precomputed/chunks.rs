@@ -9,10 +9,10 @@ use flate2::write::GzEncoder;
 
 use crate::array::Shape;
 use crate::geometry::{Bounds, Vec3};
-use crate::layer::Error;
 use crate::layer::chunks::{Chunks, Layout};
 use crate::layer::precomputed::encoding::Encoding;
 use crate::layer::storage::Storage;
+use crate::layer::{Error, Written};
 
 /// The chunks of a scale.
 #[derive(Debug)]
@@ -153,10 +153,10 @@ impl Chunks for Files {
         Ok(self.storage.delete(&name)?)
     }
 
-    fn sync(&self, indices: &[Vec3]) -> Result<(), Error> {
+    fn written(&self, indices: &[Vec3]) -> Written {
         let names = indices.iter().map(|index| self.name(*index));
         let ending = if self.gzips && !self.storage.says_encodings() { GZIP } else { "" };
-        Ok(self.storage.sync(names.map(|name| name + ending))?)
+        Written::new(&self.storage, names.map(|name| name + ending).collect())
     }
 
     fn why_read_only(&self) -> Option<String> {

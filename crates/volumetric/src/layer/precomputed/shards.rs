@@ -11,11 +11,11 @@ use serde_json::Value as Json;
 
 use crate::array::Shape;
 use crate::geometry::{Bounds, Vec3};
-use crate::layer::Error;
 use crate::layer::chunks::{Chunks, Layout};
 use crate::layer::precomputed::chunks::CONCURRENCY;
 use crate::layer::precomputed::encoding::Encoding;
 use crate::layer::storage::Storage;
+use crate::layer::{Error, Written};
 
 /// The chunks of a scale.
 #[derive(Debug)]
@@ -246,8 +246,8 @@ impl Chunks for Shards {
         Err(Error::ReadOnly { layer: self.storage.place().to_owned(), reason: READ_ONLY.into() })
     }
 
-    fn sync(&self, _: &[Vec3]) -> Result<(), Error> {
-        Ok(())
+    fn written(&self, _: &[Vec3]) -> Written {
+        Written::default()
     }
 
     fn why_read_only(&self) -> Option<String> {

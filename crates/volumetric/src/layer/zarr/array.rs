@@ -14,11 +14,11 @@ use zarrs_storage::StorageError;
 
 use crate::array::DataType;
 use crate::geometry::{Bounds, Vec3};
-use crate::layer::Error;
 use crate::layer::chunks::{Chunks, Fill, Layout};
 use crate::layer::storage::{self, Storage};
 use crate::layer::zarr::axes::{Axes, Axis, copy, own_steps, steps_of};
 use crate::layer::zarr::bridge::Bridge;
+use crate::layer::{Error, Written};
 
 /// The most values that a chunk may have; beyond it, sizes could not be computed.
 const MOST: u64 = 1 << 40;
@@ -358,9 +358,9 @@ impl Chunks for ZarrChunks {
         Ok(())
     }
 
-    fn sync(&self, indices: &[Vec3]) -> Result<(), Error> {
+    fn written(&self, indices: &[Vec3]) -> Written {
         let chunks = indices.iter().flat_map(|index| self.of_array(*index));
-        Ok(self.array.storage.sync(chunks.map(|(indices, _)| self.key(&indices)))?)
+        Written::new(&self.array.storage, chunks.map(|(indices, _)| self.key(&indices)).collect())
     }
 
     fn why_read_only(&self) -> Option<String> {
