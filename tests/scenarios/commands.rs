@@ -86,19 +86,6 @@ fn exit_code_75_is_tried_again_and_others_only_when_told() {
 }
 
 #[test]
-fn a_runtime_limit_ends_the_whole_process_group() {
-    let coordinator = Coordinator::new();
-    let mark = coordinator.directory().join("mark");
-    let script = format!("(sleep 2; echo late > '{}') & wait", mark.display());
-    let mut spec = shell(&script);
-    spec["@runtime_limit"] = json!("200ms");
-    spec["@retry"] = json!({"max_attempts": 1});
-    let document = execute(&coordinator, &spec, &[], 1);
-    assert_eq!(document["failures"][0]["cause"], "timeout");
-    assert!(!mark.exists());
-}
-
-#[test]
 fn a_semaphore_limits_how_many_tasks_run_at_once() {
     let coordinator = Coordinator::new();
     let journal = coordinator.directory().join("journal");

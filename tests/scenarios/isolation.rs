@@ -138,7 +138,7 @@ fn a_command_that_heeds_no_signal_does_not_outlive_its_process() {
     let file = coordinator.directory().join("process");
     let script = format!("trap '' TERM; echo $$ > {}; while :; do sleep 1; done", file.display());
     let once = json!({"max_attempts": 1});
-    let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@isolation": "process", "@runtime_limit": "300ms", "@retry": once});
+    let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@isolation": "process", "@runtime_limit": "2s", "@retry": once});
     let document = execute(&coordinator, &spec, &[], 1);
     assert_eq!(failure(&document)["cause"], "timeout", "{document:#}");
     let process = fs::read_to_string(file).unwrap().trim().parse().unwrap();
@@ -150,8 +150,9 @@ fn what_does_not_stop_when_told_to_is_killed() {
     let coordinator = coordinator();
     let file = coordinator.directory().join("process");
     let once = json!({"max_attempts": 1});
-    let stubborn = json!({"@type": "stubborn", "file": file.to_str().unwrap(), "@runtime_limit": "300ms", "@retry": once});
-    let obedient = json!({"@type": "obedient", "@runtime_limit": "300ms", "@retry": once});
+    let stubborn =
+        json!({"@type": "stubborn", "file": file.to_str().unwrap(), "@runtime_limit": "2s", "@retry": once});
+    let obedient = json!({"@type": "obedient", "@runtime_limit": "2s", "@retry": once});
     let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [stubborn, obedient]});
     let begun = Instant::now();
     let document = execute(&coordinator, &spec, &["--on-failure", "continue"], 1);
@@ -230,7 +231,7 @@ fn nothing_is_left_of_fork_bombs() {
     let mark = format!("bomb-{}", std::process::id());
     let task = |isolation: &str| {
         json!({"@type": "command", "argv": ["sh", "-c", bomb], "env": {"BOMB": mark}, "@isolation": isolation,
-            "@runtime_limit": "3s", "@retry": {"max_attempts": 1}, "@key": isolation})
+            "@runtime_limit": "6s", "@retry": {"max_attempts": 1}, "@key": isolation})
     };
     let others = numbers(20, &json!({"@type": "whoami", "number": "{item}"}));
     let spec = json!({"@type": "mazepa.concurrent_flow", "stages": [task("none"), task("process"), others]});
@@ -271,7 +272,7 @@ fn a_command_that_heeds_no_signal_is_killed_with_its_group() {
     let stubborn =
         "trap '' TERM; echo $$ >> {}; while :; do sleep 1; done".replace("{}", file.to_str().unwrap());
     let script = format!("({stubborn}) & {stubborn}");
-    let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@runtime_limit": "300ms",
+    let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@runtime_limit": "2s",
         "@retry": {"max_attempts": 1}});
     let begun = Instant::now();
     let document = execute(&coordinator, &spec, &[], 1);
@@ -290,7 +291,7 @@ fn a_command_hears_once_that_it_is_to_end_and_has_its_time() {
         let file = coordinator.directory().join(isolation);
         let script = format!("trap 'echo heard >> {}' TERM; while :; do sleep 0.1; done", file.display());
         let spec = json!({"@type": "command", "argv": ["sh", "-c", script], "@isolation": isolation,
-            "@runtime_limit": "300ms", "@retry": {"max_attempts": 1}});
+            "@runtime_limit": "2s", "@retry": {"max_attempts": 1}});
         let begun = Instant::now();
         let document = execute(&coordinator, &spec, &[], 1);
         assert!(begun.elapsed() > Duration::from_secs(5), "{isolation}: {:?}", begun.elapsed());

@@ -68,8 +68,8 @@ fn commands_end_with_a_coordinator_that_is_killed() {
 fn commands_end_with_all_that_they_have_started_when_they_are_stopped() {
     let greedy = "head -c 1000000000 /dev/zero | tail -n 1 | wc -c; wait";
     for (options, then, cause) in [
-        (json!({"@runtime_limit": "3s"}), "wait", "timeout"),
-        (json!({"@runtime_limit": "3s", "@isolation": "process"}), "wait", "timeout"),
+        (json!({"@runtime_limit": "10s"}), "wait", "timeout"),
+        (json!({"@runtime_limit": "10s", "@isolation": "process"}), "wait", "timeout"),
         (json!({"@memory_limit": "300MiB"}), greedy, "out_of_memory"),
     ] {
         let coordinator = Coordinator::new();
@@ -133,8 +133,10 @@ fn a_service_that_a_command_has_left_in_the_background_goes_on() {
         (shown.code == Some(0) && shown.json()["tasks"]["succeeded"] == 1).then_some(())
     });
     let service: u32 = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
-    let coordinators_own = sleepers(running.pid());
-    assert_eq!(coordinators_own.len(), 1);
+    let coordinators_own = until("the second command", || {
+        let sleepers = sleepers(running.pid());
+        (sleepers.len() == 1).then_some(sleepers)
+    });
     running.kill();
     until_ended(&coordinators_own);
     assert!(is_alive(service));

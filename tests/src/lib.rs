@@ -17,6 +17,7 @@ mod proxy;
 mod running;
 pub mod servers;
 mod spawn;
+mod stopwatch;
 mod wait;
 mod worker;
 
@@ -28,5 +29,6 @@ pub use passwords::assert_hidden;
 pub use programs::{program, repository};
 pub use proxy::{Direction, Proxy, Traffic};
 pub use running::{Ended, Running};
-pub use wait::{until, until_within};
+pub use stopwatch::Stopwatch;
+pub use wait::{until, until_the_end_of, until_within};
 pub use worker::Worker;

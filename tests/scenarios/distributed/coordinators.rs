@@ -1,10 +1,10 @@
 //! Coordinators are killed, replaced, and kept from working on one execution at once.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
-use tests::{Cluster, until, until_within};
+use tests::{Cluster, Stopwatch, until, until_the_end_of};
 
 use super::{assert_numbers, execute, numbers, succeeded, until_it_has};
 
@@ -36,7 +36,7 @@ fn a_coordinator_killed_at_50_moments_goes_on_each_time() {
         std::thread::sleep(Duration::from_millis(random.random_range(0..200)));
         assert!(!running.has_ended(), "the run was over before kill {kill}; it must be longer");
         running.kill();
-        let (killed, before) = (Instant::now(), succeeded(&cluster, "killed"));
+        let (killed, before) = (Stopwatch::start(), succeeded(&cluster, "killed"));
         running = cluster.coordinator().start(&RESUME);
         until("the execution to be taken up again", || {
             let shown = cluster.coordinator().run(&["executions", "show", "killed", "--json"]).json();
@@ -46,7 +46,7 @@ fn a_coordinator_killed_at_50_moments_goes_on_each_time() {
         slowest = slowest.max(killed.elapsed());
     }
     println!("{KILLS} kills, at most {slowest:?} until tasks went on");
-    until_within(Duration::from_secs(180), "the end of the execution", || running.has_ended().then_some(()));
+    until_the_end_of(&mut running);
     let document = running.wait().expect(0).json();
     assert_eq!(document["tasks"]["succeeded"], 2 * ITEMS, "{}", document["tasks"]);
     let result = document["result"].as_array().expect("the result is a list");

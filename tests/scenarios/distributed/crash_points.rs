@@ -1,5 +1,6 @@
 //! Processes die at each step of the protocol.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -59,11 +60,10 @@ fn a_worker_may_die_at_each_step() {
     }
 }
 
-/// A spec whose task says which run of it this is, and takes so many seconds the first time.
-fn counted(runs: &str, seconds: u32) -> Json {
-    let script = format!(
-        "echo run >> {runs}; count=$(wc -l < {runs}); test $count -gt 1 || sleep {seconds}; echo $count"
-    );
+/// A spec whose task says which run of it this is, and the first time waits in a way of the shell.
+fn counted(runs: &str, waits: &str) -> Json {
+    let script =
+        format!("echo run >> {runs}; count=$(wc -l < {runs}); test $count -gt 1 || {waits}; echo $count");
     json!({"@type": "command", "argv": ["sh", "-c", script], "@key": "counted"})
 }
 
@@ -73,9 +73,10 @@ fn a_worker_may_die_while_it_puts_a_copy_aside_that_is_anothers() {
     // The connection of the one that runs the task breaks, so its copy comes to another.
     let proxy = Proxy::start(cluster.rabbitmq().address());
     let far = cluster.another_worker().with_env("AMQP_URL", proxy.url(&cluster.amqp_url()));
-    let runs = cluster.path("runs");
+    let (end, runs) = (cluster.path("end"), cluster.path("runs"));
     let _owner = far.start(WORKER);
-    let running = execute(&cluster, "parked", &counted(&runs, 8), &["--quiet"]);
+    let waits = format!("until test -e {end}; do sleep 0.1; done");
+    let running = execute(&cluster, "parked", &counted(&runs, &waits), &["--quiet"]);
     until("the task to run", || (lines(&runs) == 1).then_some(()));
     let mut victim = worker_that_dies_at(&cluster, "parked").start(WORKER);
     until_there_are(&cluster, 2);
@@ -83,6 +84,7 @@ fn a_worker_may_die_while_it_puts_a_copy_aside_that_is_anothers() {
     assert!(proxy.cut() > 0, "the owner is connected");
     until_it_dies(&mut victim, "parked");
     proxy.heal();
+    fs::write(&end, "").expect("the directory is writable");
     let document = running.wait().expect(0).json();
     assert_eq!(document["result"]["stdout"], "1\n", "{document:#}");
     assert_eq!(document["tasks"]["retried"], 0);
@@ -94,7 +96,7 @@ fn a_worker_may_die_while_it_hands_a_long_task_over() {
     let cluster = Cluster::start();
     let runs = cluster.path("runs");
     let mut victim = worker_that_dies_at(&cluster, "handed-over").start(WORKER);
-    let running = execute(&cluster, "handed-over", &counted(&runs, 90), &["--quiet"]);
+    let running = execute(&cluster, "handed-over", &counted(&runs, "sleep 90"), &["--quiet"]);
     until_it_dies(&mut victim, "handed-over");
     let _heir = cluster.worker().start(WORKER);
     let document = running.wait().expect(0).json();

@@ -73,7 +73,7 @@ fn goes_on_once_after(cluster: &Cluster, workers: &[Running], count: u64, limit:
 fn a_join_of_45_000_children_goes_on_once() {
     let cluster = Cluster::start();
     let workers = cluster.start_workers(WORKERS, WORKER);
-    goes_on_once_after(&cluster, &workers, 45_000, Duration::from_secs(180));
+    goes_on_once_after(&cluster, &workers, 45_000, Duration::from_secs(600));
 }
 
 #[test]

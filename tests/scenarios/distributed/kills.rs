@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use rand::{RngExt as _, SeedableRng as _};
 use serde_json::json;
-use tests::{Cluster, Running, until, until_within};
+use tests::{Cluster, Running, until, until_the_end_of, until_within};
 
 use super::{assert_numbers, execute, numbers};
 
+/// Longest that the executions may take whose workers die.
+const MOST: Duration = Duration::from_secs(600);
 /// Short leases let the tasks of dead workers come back while the test runs.
 const WORKER: &[&str] = &["--queue", "cpu", "--concurrency", "2", "--lease", "3s", "--quiet"];
 
@@ -33,8 +35,7 @@ fn workers_killed_at_200_moments_lose_and_double_nothing() {
             workers[victim] = cluster.worker().start(WORKER);
             kills += 1;
         }
-        let end = Duration::from_secs(180);
-        until_within(end, "the end of the execution", || running.has_ended().then_some(()));
+        until_the_end_of(&mut running);
         let extra = assert_numbers(running.wait(), TASKS);
         println!("{extra} extra executions, {kills} kills so far");
         assert!(extra <= TASKS / 20, "{extra} extra executions of {TASKS}");
@@ -46,7 +47,7 @@ fn workers_killed_at_200_moments_lose_and_double_nothing() {
 fn outlast(cluster: &Cluster, running: &mut Running, arguments: &[&str]) -> u64 {
     let mut worker = cluster.worker().start(arguments);
     let mut deaths = 0;
-    until_within(Duration::from_secs(180), "the end of the execution", || {
+    until_within(MOST, "the end of the execution", || {
         if worker.has_ended() {
             deaths += 1;
             worker = cluster.worker().start(arguments);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value as Json, json};
 use tests::{Cluster, until};
 
-use super::{execute, lines, until_there_are};
+use super::{execute, lines, until_queued, until_there_are};
 
 const WORKER: &[&str] = &["--lease", "3s", "--listen", "127.0.0.1:0"];
 
@@ -42,12 +42,15 @@ fn a_task_that_does_not_fit_into_a_workers_time_is_left_to_others() {
     // Now nobody has the time for one.
     long.terminate();
     long.wait().expect(0);
-    let running = execute(&cluster, "anyway", &long_tasks(1, "anyway"), &["--quiet"]);
-    let short = cluster.worker().start(SHORT);
-    let document = running.wait().expect(0).json();
-    assert_eq!((&document["tasks"]["succeeded"], &document["tasks"]["retried"]), (&json!(1), &json!(0)));
-    let ended = short.wait().expect(0);
-    assert!(ended.stderr.contains("hardly end in the time"), "{}", ended.stderr);
+    let mut running = execute(&cluster, "anyway", &long_tasks(1, "anyway"), &["--quiet"]);
+    until_queued(&cluster, "otaman.tasks.cpu", 1);
+    // One that was too slow to take it in the first moments of its time leaves it to the next.
+    let mut said = String::new();
+    while !running.has_ended() {
+        said += &cluster.worker().start(SHORT).wait().expect(0).stderr;
+    }
+    assert_eq!(running.wait().expect(0).json()["tasks"]["succeeded"], 1);
+    assert!(said.contains("hardly end in the time"), "{said}");
 }
 
 #[test]
@@ -56,17 +59,18 @@ fn a_worker_has_ended_before_its_batch_job_does_and_hands_its_task_back() {
     let (end, runs) = (cluster.path("end"), cluster.path("runs"));
     let script = format!("echo run >> {runs}; until test -e {end}; do sleep 0.1; done");
     let spec = json!({"@type": "command", "argv": ["sh", "-c", script]});
-    let job_ends = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(9);
+    let running = execute(&cluster, "job", &spec, &["--quiet"]);
+    until_queued(&cluster, "otaman.tasks.cpu", 1);
+    let job_ends = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(20);
     let job = cluster.another_worker().with_env("SLURM_JOB_END_TIME", job_ends.as_secs().to_string());
     let started = Instant::now();
     // The nearer end counts.
     let worker = job.start(&[WORKER, &["--max-runtime", "1h"]].concat());
-    let running = execute(&cluster, "job", &spec, &["--quiet"]);
     until("the task to run", || (lines(&runs) == 1).then_some(()));
     let ended = worker.wait().expect(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     println!("ended after {:?}", started.elapsed());
-    assert!(now < job_ends + Duration::from_secs(1), "{now:?} {job_ends:?}");
+    assert!(now < job_ends + Duration::from_secs(5), "{now:?} {job_ends:?}");
     assert!(
         ended.stderr.contains("(its job's time is over): 0 succeeded, 0 failed, 1 handed back"),
         "{}",

@@ -86,6 +86,17 @@ fn until_there_are(cluster: &Cluster, workers: usize) {
     });
 }
 
+/// Waits until so many tasks lie in a queue from which nobody takes them yet.
+#[track_caller]
+fn until_queued(cluster: &Cluster, queue: &str, ready: u64) {
+    until(&format!("{ready} tasks in {queue}"), || {
+        let shown = cluster.coordinator().run(&["queues", "-o", "json"]);
+        let queues = if shown.code == Some(0) { shown.json() } else { Json::Null };
+        let has_them = |found: &Json| found["queue"] == queue && found["ready"] == ready;
+        queues.as_array()?.iter().any(has_them).then_some(())
+    });
+}
+
 /// How many lines commands have appended to a file; 0 if it is not there.
 fn lines(path: &str) -> usize {
     fs::read_to_string(path).map_or(0, |text| text.lines().count())

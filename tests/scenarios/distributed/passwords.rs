@@ -12,18 +12,19 @@ fn nothing_that_is_traced_shows_a_password() {
     let cluster = Cluster::start();
     let worker = cluster.another_worker().with_env("OTAMAN_LOG", "trace").start(WORKER);
     let coordinator = cluster.another_coordinator().with_env("OTAMAN_LOG", "trace");
-    let spec = coordinator.file("spec.json", &numbers(5_000).to_string());
+    let spec = coordinator.file("spec.json", &numbers(20_000).to_string());
     let running =
         coordinator.start(&["execute", &spec, "--id", "traced", "--json", "--max-in-flight", "100"]);
     until_it_has(&cluster, "traced", 1);
     cluster.redis().kill();
     cluster.redis().restart();
     until_it_goes_on(&cluster, "traced");
+    cluster.rabbitmq().write_down();
     cluster.rabbitmq().kill();
     cluster.rabbitmq().restart();
     let ended = running.wait();
     assert!(ended.stderr.contains("lost RabbitMQ"), "{}", ended.stderr);
-    assert_numbers(ended, 5_000);
+    assert_numbers(ended, 20_000);
     for page in ["/livez", "/readyz", "/metrics"] {
         worker.page(page);
     }

@@ -1,10 +1,9 @@
 //! Workers of one machine share its semaphores.
 
 use std::fs;
-use std::time::Duration;
 
 use serde_json::{Value as Json, json};
-use tests::{Cluster, until, until_within};
+use tests::{Cluster, until};
 
 use super::{execute, lines, until_there_are};
 
@@ -88,7 +87,7 @@ fn a_killed_workers_place_goes_to_another_worker() {
         .then_some(())
     });
     holder.kill();
-    until_within(Duration::from_secs(5), "the place", || (lines(&runs) == 2).then_some(()));
+    until("the place", || (lines(&runs) == 2).then_some(()));
     assert_eq!(waits.wait().expect(0).json()["tasks"]["succeeded"], 1);
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tests::{Cluster, until};
+use tests::{Cluster, Stopwatch, until};
 
 use super::{execute, lines, until_it_has, until_there_are};
 
@@ -84,7 +84,7 @@ fn as_many_tasks_as_idle_workers_start_within_a_second() {
     let started = || fs::read_dir(&directory).expect("it is there").count();
     let running = execute(&cluster, "idle", &spec, &["--quiet"]);
     until("the first task", || (started() > 0).then_some(()));
-    let first = Instant::now();
+    let first = Stopwatch::start();
     until("all tasks", || (started() == WORKERS).then_some(()));
     let took = first.elapsed();
     println!("{WORKERS} tasks on as many workers started within {took:?} of the first");

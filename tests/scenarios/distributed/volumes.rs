@@ -78,7 +78,7 @@ fn a_blended_volume_comes_out_the_same_whoever_dies() {
     let spec = spec(&inside("source"), &inside("distributed"), &inside("temporary"));
     let mut running = execute(&cluster, "volume", &spec, &["--quiet"]);
     let mut kills = 0;
-    until_within(Duration::from_secs(180), "the end of the execution", || {
+    until_within(Duration::from_secs(600), "the end of the execution", || {
         std::thread::sleep(Duration::from_millis(random.random_range(20..300)));
         if !running.has_ended() && kills < 12 {
             let victim = random.random_range(0..workers.len());

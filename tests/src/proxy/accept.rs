@@ -136,10 +136,11 @@ impl Shared {
             // In a thread: a frozen server may not even accept.
             thread::spawn(move || {
                 // Dropped without an answer, the client is closed, which is what we have to say.
-                if let Ok(server) = TcpStream::connect(shared.server)
-                    && let Ok(link) = Link::start(client, server, &shared.rules)
-                {
-                    shared.list().push(Arc::downgrade(&link));
+                let Ok(server) = TcpStream::connect(shared.server) else { return };
+                // Held from before anything passes, so that whoever has had an answer is in the list.
+                let mut list = shared.list();
+                if let Ok(link) = Link::start(client, server, &shared.rules) {
+                    list.push(Arc::downgrade(&link));
                     if shared.is_over.load(Ordering::SeqCst) {
                         link.cut();
                     }

@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use rand::RngExt as _;
 
 /// Below the range that systems take outgoing connections' ports from: a port of ours that is free
-/// while its server restarts must not become one end of somebody's connection.
-const RANGE: std::ops::Range<u16> = 10_000..32_000;
+/// while its server restarts must not become one end of somebody's connection. So must its companion.
+const RANGE: std::ops::Range<u16> = 10_000..22_000;
+/// The members of a Redis cluster talk to each other so far above the port that they were given.
+const COMPANION: u16 = 10_000;
 
 /// A free port on loopback, given to nobody else in this process.
 pub(crate) fn free_port() -> u16 {
@@ -18,7 +20,8 @@ pub(crate) fn free_port() -> u16 {
     loop {
         // At random, since other test processes look for ports at the same time.
         let port = rand::rng().random_range(RANGE);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() && given.insert(port) {
+        let is_free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        if is_free(port) && is_free(port + COMPANION) && given.insert(port) {
             return port;
         }
     }

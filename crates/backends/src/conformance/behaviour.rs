@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use tokio::task::JoinSet;
 
 /// Longest that one behaviour may take.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Something that a backend must do; panics if it does not.
 pub struct Behaviour<F: ?Sized> {

@@ -98,7 +98,10 @@ async fn the_runtime_limit_stops_what_heeds_it_and_abandons_what_does_not() {
         (act(&Act::Wait), "was abandoned"),
         (act(&Act::Block), "was abandoned"),
     ] {
-        let bench = Bench::new();
+        let mut bench = Bench::new();
+        if end != "was abandoned" {
+            bench.config.stop_grace = DurationText(Duration::from_secs(30));
+        }
         let outcome = bench.outcome_of(limited(task, 50)).await;
         bench.stage.is_over.store(true, Ordering::SeqCst);
         let failure = outcome.failure().unwrap();
@@ -116,7 +119,7 @@ async fn the_runtime_limit_ends_a_command_and_all_it_has_started() {
     bench.config.stop_grace = DurationText(Duration::from_secs(30));
     let start = Instant::now();
     let argv = json!({"argv": ["sh", "-c", "sleep 1000 & echo working; wait"]});
-    let outcome = bench.outcome_of(limited(task("command", "1.0.0", &argv), 300)).await;
+    let outcome = bench.outcome_of(limited(task("command", "1.0.0", &argv), 3_000)).await;
     let failure = outcome.failure().unwrap();
     assert_eq!((failure.cause, failure.signal, &*failure.tail), (Cause::Timeout, Some(15), "working\n"));
     assert!(start.elapsed() < Duration::from_secs(20), "it was not waited for: {:?}", start.elapsed());

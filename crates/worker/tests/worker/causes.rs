@@ -144,9 +144,9 @@ const SCRIPTS: [(&str, Cause); 21] = [
     ("exit 143", Transient),
     ("exit 134", Permanent),
     ("exit 139", Permanent),
-    // Whoever runs tests under nohup has it ignored.
+    // Whoever runs tests under nohup, or in the background, has it ignored.
     ("exec env --default-signal=HUP sh -c 'kill -HUP $$'", Transient),
-    ("kill -INT $$", Transient),
+    ("exec env --default-signal=INT sh -c 'kill -INT $$'", Transient),
     ("kill -KILL $$", Transient),
     ("kill -TERM $$", Transient),
     ("kill -SEGV $$", Permanent),

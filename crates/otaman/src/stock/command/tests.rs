@@ -233,7 +233,7 @@ async fn cancelling_ends_the_whole_group_at_once() {
     recorder.cancellation.cancel();
     let error = running.await.unwrap().unwrap_err();
     // Not even for whoever inherits what has ended, to take note of it.
-    assert!(start.elapsed() < Duration::from_secs(1), "nobody had to be killed: {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(4), "nobody had to be killed: {:?}", start.elapsed());
     assert_eq!((error.failure().signal, &*error.failure().tail), (Some(15), "begun\n"));
     assert_eq!(error.to_string(), "command \"sh\" was told to stop and was ended by signal 15 (SIGTERM)");
     assert!(pids.iter().all(|pid| !is_alive(pid)), "{pids:?}");
